@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
-from skops.io import dump, load
+from skops.io import dumps, load
 
 from data.errors import BundleError, ModelError
 from models.base import Features, Probabilities
+from models.stable_skops import stabilise
 
 TRUSTED: list[str] = []
 """Types skops may construct beyond its own safe list: none are needed, so none are trusted."""
@@ -44,8 +45,8 @@ def predict_head(head: OneVsRestClassifier, features: Features) -> Probabilities
 
 
 def save_sklearn(estimator: object, path: Path) -> None:
-    """Write a scikit-learn estimator with skops, which stores no code."""
-    dump(estimator, path)
+    """Write a scikit-learn estimator with skops, which stores no code; the same one, same bytes."""
+    path.write_bytes(stabilise(dumps(estimator)))
 
 
 def load_sklearn(path: Path) -> object:

@@ -7,13 +7,16 @@ from typing import Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.multiclass import OneVsRestClassifier
 
-from data.errors import NotFittedError
+from data.errors import BundleError, NotFittedError
 from models.base import Labels, Probabilities, classes_of
 from models.heads import fit_head, load_sklearn, predict_head, save_sklearn
+
+KINDS = ("words", "characters")
 
 
 class LinearParams(BaseModel):
@@ -82,12 +85,22 @@ class LinearMember:
         return {target: predict_head(head, features) for target, head in self._heads.items()}
 
     def save(self, folder: Path) -> None:
-        """Write member.json, words.skops, characters.skops and head-<n>.skops."""
+        """Write member.json, terms.json, idf.safetensors and head-<n>.skops.
+
+        A vocabulary is a list of strings: as JSON it is written in a moment, where skops would
+        make an object of each of 300,000 terms.
+        """
         if not self.targets_:
             raise NotFittedError("LinearMember")
         folder.mkdir(parents=True, exist_ok=True)
-        for name, vectoriser in zip(("words", "characters"), self._vectorisers, strict=True):
-            save_sklearn(vectoriser, folder / f"{name}.skops")
+        terms = {
+            name: sorted(vectoriser.vocabulary_, key=vectoriser.vocabulary_.__getitem__)
+            for name, vectoriser in zip(KINDS, self._vectorisers, strict=True)
+        }
+        text = json.dumps(terms, ensure_ascii=False, indent=0)
+        (folder / "terms.json").write_text(text, encoding="utf-8")
+        weights = {n: v.idf_ for n, v in zip(KINDS, self._vectorisers, strict=True)}
+        save_file(weights, folder / "idf.safetensors")
         for position, target in enumerate(self.targets_):
             save_sklearn(self._heads[target], folder / f"head-{position}.skops")
         facts = {"params": self.params.model_dump(), "targets": self.targets_}
@@ -99,8 +112,14 @@ class LinearMember:
         facts = json.loads((folder / "member.json").read_text(encoding="utf-8"))
         member = cls(LinearParams.model_validate(facts["params"]))
         member.targets_ = {t: tuple(names) for t, names in facts["targets"].items()}
-        loaded = [load_sklearn(folder / f"{name}.skops") for name in ("words", "characters")]
-        member._vectorisers = [v for v in loaded if isinstance(v, TfidfVectorizer)]
+        terms = json.loads((folder / "terms.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "idf.safetensors")
+        member._vectorisers = member._new_vectorisers(0)
+        for name, vectoriser in zip(KINDS, member._vectorisers, strict=True):
+            if len(terms[name]) != len(weights[name]):
+                raise BundleError(f"terms.json and idf.safetensors disagree on {name}")
+            vectoriser.vocabulary_ = {term: i for i, term in enumerate(terms[name])}
+            vectoriser.idf_ = weights[name]
         heads = [load_sklearn(folder / f"head-{i}.skops") for i in range(len(member.targets_))]
         member._heads = {
             target: head

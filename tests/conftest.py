@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,15 @@ os.environ.update(
     }
 )
 
+import numpy as np
 import pytest
+
+from data.schema import Ticket
+from models.assistant import TicketAssistant
+from models.bundle import Origin, seal
+from models.ensemble import Ensemble, TargetEnsemble, read_ensemble
+from models.routing import ClassCertificate, RoutingPolicy
+from models.shortlist import Shortlist
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,3 +68,112 @@ def tickets(sample: list[dict[str, str]]) -> Tickets:
             "severity": [None if i % 7 == 0 else row["severity"] for i, row in enumerate(rows)],
         },
     )
+
+
+class KeywordMember:
+    """Sure of `network` where a text names one, and unsure of `printer` elsewhere."""
+
+    def __init__(self, probabilities: dict[str, list[float]]) -> None:
+        self.targets_ = {"category": ("network", "printer")}
+        self.probabilities = probabilities
+
+    @classmethod
+    def load(cls, folder: Path) -> "KeywordMember":
+        return cls(json.loads((folder / "member.json").read_text()))
+
+    def predict_proba(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        named = ["named" if "network" in text else "else" for text in texts]
+        return {"category": np.array([self.probabilities[key] for key in named])}
+
+
+def load_keywords(folder: Path) -> TicketAssistant:
+    """Construct what `trained_keywords` holds."""
+    members = {"linear": KeywordMember.load(folder / "linear")}
+    return TicketAssistant(members, read_ensemble(folder / "ensemble"))
+
+
+@pytest.fixture
+def keywords() -> Callable[[Path], TicketAssistant]:
+    return load_keywords
+
+
+@pytest.fixture
+def trained_keywords(tmp_path: Path) -> Path:
+    """A folder as the stages leave it: a member that answers by rule, and an ensemble of it."""
+    folder = tmp_path / "trained"
+    certificates = {
+        "network": ClassCertificate(
+            threshold=0.9, certified=True, rows=90, automatic=80, errors=1, lower_bound=0.95,
+            reason="certified",
+        ),
+        "printer": ClassCertificate(
+            threshold=None, certified=False, rows=9, automatic=0, errors=0, lower_bound=0.0,
+            reason="too few rows",
+        ),
+    }  # fmt: skip
+    target = TargetEnsemble(
+        classes=("network", "printer"),
+        weights={"linear": 1.0, "embedding": 0.0},
+        temperature=1.0,
+        routing=RoutingPolicy(
+            accuracy=0.95, confidence=0.95, family="class", method="invented", rows=99,
+            certified_automation=0.8, classes=certificates,
+        ),
+        shortlist=Shortlist(coverage=0.95, threshold=0.1, rows=99),
+    )  # fmt: skip
+    Ensemble(targets={"category": target}).write(folder / "ensemble")
+    (folder / "linear").mkdir()
+    (folder / "embedding").mkdir()
+    answers = {"named": [0.97, 0.03], "else": [0.3, 0.7]}
+    (folder / "linear/member.json").write_text(json.dumps(answers))
+    (folder / "linear/probabilities.npz").write_bytes(b"not part of the model")
+    (folder / "linear/training.json").write_text('{"seconds": 1.5}')
+    (folder / "embedding/member.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def sealed(trained_keywords: Path, tmp_path: Path) -> Path:
+    """A sealed bundle of `trained_keywords`."""
+    folder = tmp_path / "bundles" / "candidate"
+    seal(
+        trained_keywords,
+        folder,
+        Origin(
+            dataset="invented",
+            fallback=True,
+            data_fingerprint="f" * 64,
+            params={"seed": 1, "prepare": {"language": {"targets": ["en", "nl"]}}},
+            metrics={"targets": {"category": {"accuracy": 0.9, "accuracy_ci": [0.88, 0.92]}}},
+        ),
+        card="# An invented card\n",
+        reference={"tickets": 3},
+        probes=[Ticket(text="the network is down"), Ticket(text="no paper left")],
+        construct=load_keywords,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs; making one takes seconds, so it is made once and copied."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def repository(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run in, tracked in a database of its own."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    shutil.copy(empty_mlflow, root / "mlflow.db")
+    monkeypatch.chdir(root)
+    for name in (
+        "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "TICKETS_TRACKING",
+        "TICKETS_BUNDLE_STORE", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV",
+    ):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+    return root

@@ -1,0 +1,229 @@
+"""A folder that proves what it is: sealed once, verified byte by byte, loaded only then."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from data.errors import BundleError
+from data.schema import Ticket
+from models.content import (
+    ENSEMBLE,
+    libraries,
+    model_files,
+    plain_files,
+    sha256_of,
+    version_of,
+    warn_of_other_libraries,
+)
+from models.durable import copy_file, fill_folder, write_text
+from models.ensemble import read_ensemble
+from models.manifest import (
+    CARD,
+    FORMAT,
+    MANIFEST,
+    PROBES,
+    REFERENCE,
+    FileEntry,
+    Manifest,
+    path_fault,
+    read_manifest,
+)
+from models.probes import Assistant, answer, read_probes, replay, to_jsonl
+
+if TYPE_CHECKING:
+    from models.assistant import TicketAssistant
+
+logger = logging.getLogger(__name__)
+
+A = TypeVar("A", bound=Assistant)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a bundle comes from: what its manifest says beside what the files say themselves."""
+
+    dataset: str
+    fallback: bool
+    data_fingerprint: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    commit: str | None = None
+    created_at: str | None = None
+    dirty: bool | None = None
+
+
+def content_version(trained: Path, dataset: str) -> str:
+    """`<dataset>-<8 hex digits>` of the models that a bundle of this folder will hold.
+
+    The same bytes give the same version on every machine, whatever the time and the commit, so it
+    can be known before the bundle is sealed.
+
+    Raises
+    ------
+    BundleError
+        If the ensemble or one of its members is missing.
+    """
+    return version_of(dataset, {name: sha256_of(trained / name) for name in model_files(trained)})
+
+
+def seal(
+    source: Path,
+    folder: Path,
+    origin: Origin,
+    *,
+    card: str,
+    reference: Mapping[str, Any],
+    probes: Sequence[Ticket],
+    construct: Callable[[Path], Assistant] | None = None,
+) -> Manifest:
+    """Make a bundle of a folder of trained parts.
+
+    All is written to a hidden sibling, the manifest last, and becomes `folder` in one rename: an
+    interruption leaves what was there before. Only the members that the ensemble weighs go in.
+
+    Parameters
+    ----------
+    source : holds ensemble/ and a folder for each of its members
+    card : README.md of the bundle, markdown
+    reference : profile of the calibration rows, for drift
+    probes : tickets whose answers the bundle must give again; already masked, for they travel along
+    construct : from a folder of parts to an assistant; `TicketAssistant.load_parts` by default
+
+    Raises
+    ------
+    BundleError
+        If a part is missing, a file is of a type that may carry code, or there are no probes.
+    """
+    if not probes:
+        raise BundleError("a bundle needs probes: it could not prove its answers without")
+    with fill_folder(folder) as partial:
+        for name in model_files(source):
+            if fault := path_fault(name):
+                raise BundleError(f"{source / name} cannot be sealed: {fault}")
+            copy_file(source / name, partial / name)
+        assistant = construct(partial) if construct else _load_parts(partial)
+        write_text(partial / CARD, card)
+        write_text(partial / REFERENCE, _json(reference))
+        write_text(partial / PROBES, to_jsonl(answer(assistant, probes)))
+        manifest = _manifest(partial, origin)
+        write_text(partial / MANIFEST, _json(manifest.model_dump(mode="json")))
+    logger.info("sealed %s: %d files", manifest.version, len(manifest.files))
+    return manifest
+
+
+def verify(folder: Path) -> Manifest:
+    """Check every byte of a bundle without constructing anything from it.
+
+    Raises
+    ------
+    BundleError
+        With the reason: no bundle, half-written, newer, malformed, a file missing, altered or
+        foreign, a link, a path that leads out, a type that may carry code, a version that is not
+        that of the content.
+    """
+    manifest = read_manifest(folder)
+    found = set(plain_files(folder)) - {MANIFEST}
+    for name in (CARD, REFERENCE, PROBES):
+        if name not in manifest.files:
+            raise BundleError(f"{folder / MANIFEST} does not list {name}")
+    if missing := sorted(manifest.files.keys() - found):
+        raise BundleError(f"{folder} is incomplete: {_some(missing)} missing")
+    if foreign := sorted(found - manifest.files.keys()):
+        raise BundleError(f"{folder} holds what its manifest does not list: {_some(foreign)}")
+    for name, entry in manifest.files.items():
+        size = (folder / name).stat().st_size
+        if size != entry.bytes:
+            raise BundleError(f"{folder / name} has {size} bytes, sealed with {entry.bytes}")
+        if sha256_of(folder / name) != entry.sha256:
+            raise BundleError(f"{folder / name} is altered: its sha256 is not the sealed one")
+    digests = {name: entry.sha256 for name, entry in manifest.files.items()}
+    if manifest.version != (right := version_of(manifest.dataset, digests)):
+        raise BundleError(f"{folder} calls itself {manifest.version}, its content is {right}")
+    return manifest
+
+
+@overload
+def load(folder: Path) -> "tuple[Manifest, TicketAssistant]": ...
+
+
+@overload
+def load(folder: Path, construct: Callable[[Path], A]) -> tuple[Manifest, A]: ...
+
+
+def load(folder: Path, construct: Callable[[Path], Any] | None = None) -> tuple[Manifest, Any]:
+    """Verify a bundle, construct its assistant and replay the probes.
+
+    Raises
+    ------
+    BundleError
+        As `verify` does, or if the parts cannot be constructed, answer other targets than the
+        manifest names, or answer a probe otherwise than when they were sealed.
+    """
+    manifest = verify(folder)
+    warn_of_other_libraries(manifest)
+    try:
+        assistant = construct(folder) if construct else _load_parts(folder, manifest)
+        if dict(assistant.targets) != manifest.targets:
+            raise BundleError(f"{folder} answers other targets or classes than its manifest names")
+        replay(assistant, read_probes(folder / PROBES))
+    except BundleError:
+        raise
+    # The readers of weights and tokenizers raise bare Exceptions, and whoever loads a bundle
+    # beside a living one must learn of all of them in one way.
+    except Exception as error:
+        raise BundleError(
+            f"{folder} is whole but does not work here: {type(error).__name__}"
+        ) from error
+    return manifest, assistant
+
+
+def _load_parts(folder: Path, manifest: Manifest | None = None) -> "TicketAssistant":
+    # Whoever only verifies or publishes needs none of the libraries of the members.
+    from models.assistant import Facts, TicketAssistant
+
+    if manifest is None:
+        return TicketAssistant.load_parts(folder)
+    facts = Facts(manifest.version, manifest.fallback, manifest.languages or Facts.languages)
+    return TicketAssistant.load_parts(folder, facts)
+
+
+def _manifest(partial: Path, origin: Origin) -> Manifest:
+    files = {
+        name: FileEntry(sha256=sha256_of(partial / name), bytes=(partial / name).stat().st_size)
+        for name in sorted(plain_files(partial))
+    }
+    ensemble = read_ensemble(partial / ENSEMBLE)
+    return Manifest(
+        format=FORMAT,
+        version=version_of(origin.dataset, {name: entry.sha256 for name, entry in files.items()}),
+        created_at=origin.created_at,
+        commit=origin.commit,
+        dirty=origin.dirty,
+        dataset=origin.dataset,
+        fallback=origin.fallback,
+        data_fingerprint=origin.data_fingerprint,
+        params=dict(origin.params),
+        targets={target: found.classes for target, found in ensemble.targets.items()},
+        members=ensemble.members,
+        weights={target: found.weights for target, found in ensemble.targets.items()},
+        temperatures={target: found.temperature for target, found in ensemble.targets.items()},
+        certificate={
+            target: found.routing.model_dump(mode="json")
+            for target, found in ensemble.targets.items()
+        },
+        metrics=dict(origin.metrics),
+        libraries=libraries(),
+        files=files,
+    )
+
+
+def _json(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

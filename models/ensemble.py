@@ -1,0 +1,130 @@
+"""The ensemble: a weighted mean of the members per target, made honest by a temperature."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from scipy.optimize import minimize
+
+from data.errors import BundleError
+from models.base import Probabilities
+from models.calibration import apply_temperature, log_loss
+from models.routing import RoutingPolicy
+from models.shortlist import Shortlist
+
+FILE = "ensemble.json"
+
+
+class EnsembleParams(BaseModel):
+    """Which members are asked; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    members: tuple[str, ...] = Field(default=("linear", "embedding", "finetuned"), min_length=1)
+    smallest_weight: float = Field(
+        default=0.02, ge=0, lt=0.5, description="a member below this is left out of the target"
+    )
+
+
+class TargetEnsemble(BaseModel):
+    """All that turns the members' answers for one target into a decision."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[str, ...]
+    weights: dict[str, float]
+    temperature: float = Field(gt=0)
+    routing: RoutingPolicy
+    shortlist: Shortlist
+
+    def combine(self, answers: Mapping[str, Probabilities]) -> Probabilities:
+        """Calibrated probabilities (n, k) from those of the members that answered."""
+        return apply_temperature(weighted_mean(answers, self.weights), self.temperature)
+
+
+class Ensemble(BaseModel):
+    """The ensemble of every target."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    targets: dict[str, TargetEnsemble]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Members that carry weight for some target, in a fixed order."""
+        names = {m for t in self.targets.values() for m, weight in t.weights.items() if weight > 0}
+        return tuple(sorted(names))
+
+    def combine(
+        self, answers: Mapping[str, Mapping[str, Probabilities]]
+    ) -> dict[str, Probabilities]:
+        """Target -> calibrated probabilities (n, k), from member -> target -> probabilities."""
+        return {
+            name: target.combine({member: by_target[name] for member, by_target in answers.items()})
+            for name, target in self.targets.items()
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write ensemble.json into the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_ensemble(folder: Path) -> Ensemble:
+    """Read ensemble.json; raises BundleError where it is missing or not valid."""
+    try:
+        return Ensemble.model_validate(json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BundleError(f"{folder / FILE} cannot be read") from error
+    except (ValidationError, ValueError) as error:
+        raise BundleError(f"{folder / FILE} is not an ensemble: {error}") from error
+
+
+def weighted_mean(
+    answers: Mapping[str, Probabilities], weights: Mapping[str, float]
+) -> Probabilities:
+    """Mean over the members present, their weights scaled to sum to 1; shape (n, k).
+
+    Where none of those present carries weight, all count alike.
+    """
+    present = {name: weights.get(name, 0.0) for name in answers}
+    total = sum(present.values())
+    if total <= 0:
+        present, total = dict.fromkeys(answers, 1.0), float(len(answers))
+    mean: Probabilities = sum(
+        (answers[name] * (weight / total) for name, weight in present.items() if weight > 0),
+        start=np.zeros_like(next(iter(answers.values())), dtype=np.float64),
+    )
+    return mean
+
+
+def fit_weights(
+    answers: Mapping[str, Probabilities], truth: NDArray[np.int64], smallest: float
+) -> dict[str, float]:
+    """Weights on the simplex with the lowest log loss of the mean.
+
+    The loss is convex in the weights, so that the optimum is the only one.
+
+    Parameters
+    ----------
+    answers : member -> probabilities of shape (n, k)
+    truth : class positions of shape (n,); equal weights where there are none
+    smallest : members below this share are dropped and the rest scaled up
+    """
+    names = list(answers)
+    equal = np.full(len(names), 1 / len(names))
+    if len(truth) == 0 or len(names) == 1:
+        return dict(zip(names, equal.tolist(), strict=True))
+    right = np.stack([answers[n][np.arange(len(truth)), truth] for n in names], axis=1)  # (n, m)
+    found = minimize(
+        lambda w: log_loss((right @ w)[:, None], np.zeros(len(truth), dtype=np.int64)),
+        equal,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * len(names),
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+    )
+    kept = np.where(found.x >= smallest, found.x, 0.0)
+    return dict(zip(names, np.round(kept / kept.sum(), 4).tolist(), strict=True))

@@ -1,0 +1,145 @@
+"""A few tickets with the answers a bundle must give, on every machine that loads it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from data.errors import BundleError
+from data.schema import Decision, NonEmpty, Prediction, Record, Ticket
+from models.base import Probabilities
+
+TOLERANCE = 0.02
+"""How far a probability may stray: processors round differently, bf16 above all."""
+
+
+class Assistant(Protocol):
+    """What a bundle holds, as far as sealing and loading need to know it."""
+
+    @property
+    def targets(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]: ...
+
+    def predict_proba(self, texts: Sequence[str]) -> Mapping[str, Probabilities]: ...
+
+
+class ProbeAnswer(Record):
+    """What was answered about one target; probabilities follow the target's class order."""
+
+    label: NonEmpty
+    decision: Decision
+    threshold: float | None = None
+    probabilities: tuple[float, ...]
+
+
+class Probe(Record):
+    """One ticket and its answers when the bundle was sealed."""
+
+    ticket: Ticket
+    targets: dict[str, ProbeAnswer]
+
+
+def answer(assistant: Assistant, tickets: Sequence[Ticket]) -> list[Probe]:
+    """The tickets with what the assistant says about them.
+
+    Raises
+    ------
+    BundleError
+        If a member of the assistant does not answer.
+    """
+    predictions = assistant.predict(tickets)
+    if failed := sorted({name for prediction in predictions for name in prediction.degraded}):
+        raise BundleError(f"members that do not answer: {', '.join(failed)}")
+    probabilities = assistant.predict_proba([ticket.full_text for ticket in tickets])
+    return [
+        Probe(
+            ticket=ticket,
+            targets={
+                target: ProbeAnswer(
+                    label=found.label,
+                    decision=found.decision,
+                    threshold=found.threshold,
+                    probabilities=tuple(float(p) for p in probabilities[target][row].round(6)),
+                )
+                for target, found in prediction.targets.items()
+            },
+        )
+        for row, (ticket, prediction) in enumerate(zip(tickets, predictions, strict=True))
+    ]
+
+
+def to_jsonl(probes: Sequence[Probe]) -> str:
+    """One probe per line."""
+    return "".join(f"{probe.model_dump_json(exclude_none=True)}\n" for probe in probes)
+
+
+def read_probes(path: Path) -> list[Probe]:
+    """The probes of a bundle.
+
+    Raises
+    ------
+    BundleError
+        If a line is not a probe, or there are none: such a bundle proves nothing.
+    """
+    probes = []
+    # Not splitlines(): a ticket may hold U+2028 and its like, which JSON leaves as they are.
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines if lines != [""] else [], start=1):
+        try:
+            probes.append(Probe.model_validate_json(line))
+        except ValidationError:
+            raise BundleError(f"{path}, line {number} is not a probe") from None
+    if not probes:
+        raise BundleError(f"{path} holds no probes, so the bundle cannot prove its answers")
+    return probes
+
+
+def replay(assistant: Assistant, probes: Sequence[Probe]) -> None:
+    """Ask every probe again.
+
+    Probabilities may stray by `TOLERANCE`. Labels and decisions must be the same unless that much
+    could turn them: two classes less than twice as far apart, or a confidence that near its
+    threshold.
+
+    Raises
+    ------
+    BundleError
+        Naming up to three differences, by the probes' numbers and never by their texts.
+    """
+    again = answer(assistant, [probe.ticket for probe in probes])
+    found = (
+        f"probe {number}, {target}: {difference}"
+        for number, (before, now) in enumerate(zip(probes, again, strict=True), start=1)
+        for target, sealed in before.targets.items()
+        for difference in _differences(
+            sealed, now.targets.get(target), assistant.targets.get(target, ())
+        )
+    )
+    if first := list(islice(found, 3)):
+        raise BundleError(f"the bundle does not answer as it did when sealed: {'; '.join(first)}")
+
+
+def _differences(
+    sealed: ProbeAnswer, now: ProbeAnswer | None, classes: Sequence[str]
+) -> Iterator[str]:
+    if now is None:
+        yield "not answered"
+        return
+    if len(now.probabilities) != len(sealed.probabilities):
+        yield f"{len(now.probabilities)} classes, sealed with {len(sealed.probabilities)}"
+        return
+    before = dict(zip(classes, sealed.probabilities, strict=False))
+    strayed = [abs(p - q) for p, q in zip(now.probabilities, sealed.probabilities, strict=True)]
+    # Not `any(far > TOLERANCE)`, which NaN would pass.
+    if not all(far <= TOLERANCE for far in strayed):
+        yield f"a probability strayed by {max(strayed):.3f}, allowed are {TOLERANCE}"
+    if now.label != sealed.label:
+        if abs(before.get(sealed.label, 1) - before.get(now.label, 0)) > 2 * TOLERANCE:
+            yield f"label {now.label!r}, sealed as {sealed.label!r}"
+    elif now.decision != sealed.decision and (
+        sealed.threshold is None or abs(max(sealed.probabilities) - sealed.threshold) > TOLERANCE
+    ):
+        yield f"decision {now.decision!r}, sealed as {sealed.decision!r}"

@@ -1,0 +1,94 @@
+"""The training loop: what it promises about order, rate, missing labels and interruption."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models import finetuning
+from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuning import IGNORED, bucketed_batches, encode_labels, one_cycle
+
+SMALL = FinetunedParams(max_tokens=24, epochs=2, frozen_layers=5, batch_size=8, evaluations=2)
+
+
+def test_every_text_is_in_exactly_one_batch() -> None:
+    tokens = [[0] * length for length in np.random.default_rng(0).integers(1, 60, 501)]
+    batches = bucketed_batches(tokens, 32, seed=1)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(501))
+    spread = [np.ptp([len(tokens[i]) for i in batch]) for batch in batches]
+    assert np.mean(spread) < 10  # unsorted batches of 32 would spread over more than 50
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    rates = [one_cycle(step, 100, 0.1) for step in range(100)]
+    assert rates[9] == pytest.approx(1)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.02
+
+
+def test_a_missing_label_is_passed_over() -> None:
+    truth = encode_labels({"a": ("x", "y")}, {"a": ["y", None, "x", "unknown"]})
+    assert truth[:, 0].tolist() == [1, IGNORED, 0, IGNORED]
+
+
+def test_an_interrupted_fit_ends_in_the_weights_of_an_uninterrupted_one(
+    tickets, tmp_path: Path, monkeypatch
+) -> None:
+    texts = tickets.texts[:48]
+    labels = {target: column[:48] for target, column in tickets.labels.items()}
+    valid = (tickets.texts[48:72], {t: column[48:72] for t, column in tickets.labels.items()})
+    straight = FinetunedMember(SMALL).fit(texts, labels, valid=valid)
+
+    monkeypatch.setattr(finetuning, "CHECKPOINT_SECONDS", 0.0)
+
+    class PowerCutError(Exception):
+        pass
+
+    class Power:
+        """Goes off in the seventh of twelve steps."""
+
+        steps = 0
+
+        def __call__(self, *args: object, **kwargs: object) -> object:
+            Power.steps += 1
+            if Power.steps == 7:
+                raise PowerCutError
+            return real(*args, **kwargs)
+
+    real = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", Power())
+    with pytest.raises(PowerCutError):
+        FinetunedMember(SMALL).fit(texts, labels, valid=valid, checkpoint=tmp_path)
+    assert (tmp_path / "state.json").is_file()
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+
+    resumed = FinetunedMember(SMALL).fit(texts, labels, valid=valid, checkpoint=tmp_path)
+    assert Power.steps < 7 + 12
+    assert resumed.history_ == straight.history_
+    for target, before in straight.predict_proba(texts[:4]).items():
+        np.testing.assert_array_equal(resumed.predict_proba(texts[:4])[target], before)
+
+
+def test_it_stops_when_valid_gets_no_better(tickets) -> None:
+    params = SMALL.model_copy(update={"epochs": 8, "patience": 1, "learning_rate": 0.5})
+    member = FinetunedMember(params)
+    member.fit(
+        tickets.texts[:32],
+        {t: column[:32] for t, column in tickets.labels.items()},
+        valid=(tickets.texts[32:48], {t: c[32:48] for t, c in tickets.labels.items()}),
+    )
+    assert len(member.history_) < 16
+    losses = [look["valid_loss"] for look in member.history_]
+    assert losses[-1] >= min(losses)
+
+
+def test_progress_ends_at_one(tickets) -> None:
+    seen: list[float] = []
+    params = SMALL.model_copy(update={"epochs": 1, "frozen_layers": 0})
+    member = FinetunedMember(params, progress=lambda share, text: seen.append(share))
+    member.fit(tickets.texts[:16], {t: c[:16] for t, c in tickets.labels.items()})
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
