@@ -1,0 +1,78 @@
+"""What it costs: seconds and memory of every stage, and the time one ticket takes."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from data.schema import Ticket
+
+TICKETS = 60
+WARM_UP = 5
+
+
+class Predictor(Protocol):
+    """Whatever answers tickets; a TicketAssistant is one."""
+
+    def predict(self, tickets: Sequence[Ticket]) -> Sequence[Any]: ...
+
+
+def read_costs(folder: Path, members: Sequence[str]) -> dict[str, dict[str, float]]:
+    """`seconds` and `peak_mib` per stage, in the order of the pipeline; missing ones left out.
+
+    Parameters
+    ----------
+    folder : holds a JSON record per stage, called as the stage is in dvc.yaml: `train@linear.json`
+    members : whose training is told
+    """
+    costs: dict[str, dict[str, float]] = {"seconds": {}, "peak_mib": {}}
+    for stage in ("fetch", "prepare", *(f"train@{member}" for member in members), "ensemble"):
+        path = folder / f"{stage}.json"
+        record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        for name, by_stage in costs.items():
+            if isinstance(record.get(name), int | float):
+                by_stage[stage] = round(float(record[name]), 1)
+    return costs
+
+
+def measure_latency(assistant: Predictor, texts: Sequence[str]) -> dict[str, float]:
+    """Milliseconds for one ticket at a time on one thread, from text to decision.
+
+    Parameters
+    ----------
+    texts : the first `TICKETS` are timed, after `WARM_UP` that are not
+
+    Returns
+    -------
+    `p50_ms`, `p95_ms`, `tickets`, `threads`; empty without texts.
+    """
+    if not texts:
+        return {}
+    # Imported here: only this measurement needs to hold their threads back.
+    import torch
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    tickets = [Ticket(text=text) for text in texts[:TICKETS]]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            for ticket in tickets[:WARM_UP]:
+                assistant.predict([ticket])
+            taken = []
+            for ticket in tickets:
+                start = time.perf_counter()
+                assistant.predict([ticket])
+                taken.append(1000 * (time.perf_counter() - start))
+    finally:
+        torch.set_num_threads(threads)
+    p50, p95 = np.percentile(taken, [50, 95])
+    return {
+        "p50_ms": round(float(p50), 2),
+        "p95_ms": round(float(p95), 2),
+        "tickets": len(tickets),
+        "threads": 1,
+    }

@@ -1,0 +1,86 @@
+"""Figures in words: the same phrases in the report, the card and the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+DASH = "–"
+PERCENT = "\u00a0%"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as a percentage, never rounded to none or to all; a dash where there is none."""
+    if share is None:
+        return DASH
+    smallest = 10.0**-digits
+    told = round(100 * share, digits)
+    if share > 0 and told == 0:
+        return f"<{smallest:.{digits}f}{PERCENT}"
+    if share < 1 and told == 100:
+        return f">{100 - smallest:.{digits}f}{PERCENT}"
+    return f"{told:.{digits}f}{PERCENT}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with a fixed count of decimals; a dash where there is none."""
+    return DASH if value is None else f"{value:.{digits}f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thin spaces between thousands; a dash where there is none."""
+    return DASH if value is None else f"{value:,.0f}".replace(",", "\u2009")
+
+
+def interval(bounds: Sequence[float] | None, digits: int = 1) -> str:
+    """An interval of shares in per cent, without the sign; empty where there is none."""
+    if bounds is None:
+        return ""
+    return f"{100 * bounds[0]:.{digits}f}{DASH}{100 * bounds[1]:.{digits}f}"
+
+
+def of_hundred(share: float) -> str:
+    """A share as people say it, never rounded to none or to all."""
+    rounded = round(100 * share)
+    if share > 0 and rounded == 0:
+        return "fewer than 1"
+    if share < 1 and rounded == 100:
+        return "more than 99"
+    return str(rounded)
+
+
+def hundred_tickets(automatic: float, accuracy: float | None) -> dict[str, int]:
+    """A hundred tickets shared out: `right`, `wrong`, `review`, whole numbers that sum to 100.
+
+    A share of mistakes that exists is never rounded away.
+    """
+    wrong_share = automatic * (1 - accuracy) if accuracy is not None else 0.0
+    routed = round(100 * automatic)
+    wrong = round(100 * wrong_share)
+    if wrong_share > 0 and wrong == 0 and routed > 0:
+        wrong = 1
+    return {"right": routed - wrong, "wrong": wrong, "review": 100 - routed}
+
+
+def uncertified(classes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Labels that hold no certificate."""
+    return [entry["label"] for entry in classes if not entry["certified"]]
+
+
+def listing(names: Sequence[str]) -> str:
+    """Names as a list in a sentence."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def headline(figures: Mapping[str, Any]) -> tuple[str, str]:
+    """Two plain sentences about one target: how much is automatic, and how good that is."""
+    automatic, accuracy = figures["certified_automation"], figures["automatic_accuracy"]
+    if not automatic or accuracy is None:
+        return (
+            "No ticket is routed without a person yet.",
+            "For no class did the calibration tickets prove the accuracy that is promised.",
+        )
+    return (
+        f"{of_hundred(automatic)} of 100 tickets can be routed without a person.",
+        f"Of those, {of_hundred(accuracy)} of 100 go to the right place.",
+    )
