@@ -1,0 +1,76 @@
+# The few commands a person types. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := train
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 3000
+# A machine with internet and no GPU saves gigabytes with
+# make TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+# The environment every command runs in: nothing calls home, nothing is looked up on a hub.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM = false
+export BENTOML_DO_NOT_TRACK = True
+export BENTOML_HOME ?= $(CURDIR)/.bentoml
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = true
+export DVC_NO_ANALYTICS = 1
+export ITERATIVE_DO_NOT_TRACK = 1
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
+
+.PHONY: help train install test lint format serve summary mlflow clean quick best
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.lock
+	touch $@
+
+install: $(VENV)/.installed  ## create .venv with the pinned lock
+
+train: install  ## tickets to a certified, registered, published bundle (the default)
+	dvc repro
+	python -m pipelines.register
+	@python -m evaluation.summary
+
+quick: install  ## the same in minutes, for trying things out: small figures, honest certificate
+	dvc exp run $(shell sed 's/^/-S /' pipelines/profiles/quick.txt | tr '\n' ' ')
+	@python -m evaluation.summary
+
+best: install  ## the same for hours, with the best figures known
+	dvc exp run $(shell sed 's/^/-S /' pipelines/profiles/best.txt | tr '\n' ' ')
+	@python -m evaluation.summary
+
+summary: install  ## print the figures of the last run again
+	@python -m evaluation.summary
+
+serve: install  ## serve the champion over HTTP (PORT=3000)
+	mkdir -p $(BENTOML_HOME)
+	bentoml serve serving.service:TicketAssistantService --port $(PORT)
+
+mlflow: install  ## open the runs in the browser (port 5000)
+	mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+lint: install  ## style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: install  ## mend the style
+	ruff check --fix .
+	ruff format .
+
+test: install  ## style, types, then all tests with coverage
+	ruff check .
+	ruff format --check .
+	mypy
+	OMP_NUM_THREADS=1 python -m pytest --cov --cov-report=term
+
+clean:  ## remove what was made, keep the environment and what was fetched
+	rm -rf data/prepared models/trained models/bundles evaluation/reports .cache

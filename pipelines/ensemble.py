@@ -1,0 +1,154 @@
+"""Stage `ensemble`: weights, temperature, routing certificate and shortlist of every target."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import DataError
+from data.prepared import Prepared, read_prepared
+from models.base import Probabilities
+from models.calibration import apply_temperature, fit_temperature
+from models.ensemble import Ensemble, EnsembleParams, TargetEnsemble, fit_weights, weighted_mean
+from models.routing import RoutingParams, fit_policy, withdraw_contradicted
+from models.shortlist import fit_shortlist
+from pipelines import run
+from pipelines.params import read_params
+from pipelines.train import PREPARED, RECORDS, TRAINED
+
+logger = logging.getLogger(__name__)
+
+CROSS_FITTED = (
+    "per-class thresholds by fixed-sequence testing of exact Clopper–Pearson bounds, on the "
+    "out-of-fold answers of train rows and the final answers of calibration rows"
+)
+HELD_OUT = (
+    "per-class thresholds by fixed-sequence testing of exact Clopper–Pearson bounds, on the "
+    "calibration rows, which no model was fitted on"
+)
+CROSS_FITTED_NOTE = (
+    "Out-of-fold answers come from models fitted on a part of the tickets that the final members "
+    "were fitted on. The bound is exact for those models; for the final ones it assumes that "
+    "fitting on more tickets does not lower the accuracy at a given calibrated confidence. The "
+    "calibration rows, which no model saw, check that: a class they contradict loses its "
+    "certificate."
+)
+
+Answers = Mapping[str, NDArray[np.float32]]
+
+
+def fit_target(
+    prepared: Prepared,
+    target: str,
+    answers: Answers,
+    ensemble: EnsembleParams,
+    routing: RoutingParams,
+) -> tuple[TargetEnsemble, Probabilities]:
+    """Everything fitted for one target, and its calibrated probabilities of all rows.
+
+    Parameters
+    ----------
+    answers : member -> probabilities of shape (n_rows, n_classes), NaN rows where unknown
+    """
+    truth = prepared.label_index(target)
+    splits = {name: prepared.rows(name) for name in ("train", "valid", "calibration")}
+    labelled = {name: rows[truth[rows] >= 0] for name, rows in splits.items()}
+    valid = labelled["valid"]
+    weights = fit_weights(
+        {name: p[valid].astype(np.float64) for name, p in answers.items()},
+        truth[valid],
+        ensemble.smallest_weight,
+    )
+    mean = weighted_mean({name: p.astype(np.float64) for name, p in answers.items()}, weights)
+    temperature = fit_temperature(mean[valid], truth[valid])
+    calibrated = np.full_like(mean, np.nan)
+    known = ~np.isnan(mean[:, 0])
+    calibrated[known] = apply_temperature(mean[known], temperature)
+
+    crossfit = routing.rows == "crossfit" and bool(known[labelled["train"]].all())
+    certified_on = labelled["calibration"]
+    if crossfit:
+        # Models fitted on fewer tickets are differently sure of themselves: their own temperature.
+        train = labelled["train"]
+        own = fit_temperature(mean[train], truth[train])
+        calibrated[splits["train"]] = apply_temperature(mean[splits["train"]], own)
+        certified_on = np.concatenate([train, certified_on])
+    policy = fit_policy(
+        (calibrated[certified_on], truth[certified_on]),
+        (calibrated[valid], truth[valid]),
+        prepared.targets[target],
+        routing,
+        CROSS_FITTED if crossfit else HELD_OUT,
+        (CROSS_FITTED_NOTE,) if crossfit else (),
+    )
+    if crossfit:
+        held_out = labelled["calibration"]
+        policy = withdraw_contradicted(policy, calibrated[held_out], truth[held_out])
+    review = certified_on[~policy.decide(calibrated[certified_on]).automatic]
+    shortlist = fit_shortlist(calibrated[review], truth[review], routing.shortlist_coverage)
+    fitted = TargetEnsemble(
+        classes=prepared.targets[target],
+        weights=weights,
+        temperature=temperature,
+        routing=policy,
+        shortlist=shortlist,
+    )
+    return fitted, calibrated
+
+
+def read_answers(folder: Path, prepared: Prepared) -> dict[str, NDArray[np.float32]]:
+    """Target -> probabilities a member's train stage wrote; raises DataError if they do not fit."""
+    with np.load(folder / "probabilities.npz", allow_pickle=False) as stored:
+        answers = {target: stored[target] for target in prepared.targets if target in stored}
+    for target, names in prepared.targets.items():
+        expected = (len(prepared.frame), len(names))
+        found = answers[target].shape if target in answers else None
+        if found != expected:
+            raise DataError(
+                f"{folder}/probabilities.npz: {target} has shape {found}, expected {expected}; "
+                "train the member again"
+            )
+    return answers
+
+
+def main() -> None:
+    params = read_params()
+    folder = TRAINED / "ensemble"
+    section = {
+        **params.ensemble.model_dump(mode="json"),
+        **params.routing.model_dump(mode="json"),
+    }
+    with run.stage("ensemble", record=RECORDS / "ensemble.json", params=section) as tracked:
+        prepared = read_prepared(PREPARED)
+        members = {m: read_answers(TRAINED / m, prepared) for m in params.ensemble.members}
+        fitted, probabilities = {}, {}
+        for target in prepared.targets:
+            answers = {m: by_target[target] for m, by_target in members.items()}
+            fitted[target], calibrated = fit_target(
+                prepared, target, answers, params.ensemble, params.routing
+            )
+            probabilities[target] = calibrated.astype(np.float32)
+            policy = fitted[target].routing
+            logger.info(
+                "%s: weights %s, temperature %.3f, %.3f of %d rows certified",
+                target,
+                fitted[target].weights,
+                fitted[target].temperature,
+                policy.certified_automation,
+                policy.rows,
+            )
+            tracked.log_metrics(
+                {
+                    f"{target}.temperature": fitted[target].temperature,
+                    f"{target}.certified_automation": policy.certified_automation,
+                    **{f"{target}.weight.{m}": w for m, w in fitted[target].weights.items()},
+                }
+            )
+        Ensemble(targets=fitted).write(folder)
+        np.savez(folder / "probabilities.npz", **probabilities)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

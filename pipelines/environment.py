@@ -1,0 +1,68 @@
+"""What must hold before a stage starts: no telemetry, one seed, sane threads, one log format."""
+
+import logging
+import os
+import random
+import sys
+from pathlib import Path
+
+SWITCHES = {
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "DVC_NO_ANALYTICS": "1",
+    # Threads that spin while they wait starve each other where cores are shared.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""Set unless the user has set them; spelt as each package compares them."""
+
+QUIET = ("alembic", "mlflow", "httpx", "urllib3", "matplotlib", "fontTools", "git", "fsspec")
+"""Packages that tell at INFO what helps nobody."""
+
+
+def set_switches() -> None:
+    """Telemetry off, hub offline, as many threads as cores; what the user has set stays."""
+    cores = str(available_cores())
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), cores)
+    for name, value in {**SWITCHES, **threads}.items():
+        os.environ.setdefault(name, value)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"].split(",")[0]))
+
+
+def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Cores this process may use: its affinity, and the quota of its container if that is less.
+
+    Libraries that ask the machine see all its cores inside a container limited to two, and are
+    then slower than with one.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        allowed, period = quota.read_text(encoding="ascii").split()
+        return max(1, min(cores or 1, round(int(allowed) / int(period))))
+    except (OSError, ValueError):  # no cgroup v2 here, or its quota reads "max"
+        return cores or 1
+
+
+def set_seed(seed: int) -> None:
+    """Seed random and numpy, and torch where it is imported; models take their own seeds."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+
+
+def configure_logging() -> None:
+    """Log to stderr at TICKETS_LOG_LEVEL (INFO by default), unless logging is set up already."""
+    logging.basicConfig(
+        level=os.environ.get("TICKETS_LOG_LEVEL", "INFO").upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    logging.captureWarnings(True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

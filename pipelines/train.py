@@ -1,0 +1,179 @@
+"""Stage `train`: fit one member, and answer every ticket by a model that has not seen it."""
+
+import argparse
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from tqdm import tqdm
+
+from data.prepared import Prepared, read_prepared
+from models.assistant import MEMBERS
+from models.base import Labels, Member, Probabilities, align_columns
+from models.embedding import EmbeddingMember, EmbeddingParams
+from models.finetuned import FinetunedMember, FinetunedParams
+from models.linear import LinearMember, LinearParams
+from pipelines import run
+from pipelines.params import Params, read_params
+
+logger = logging.getLogger(__name__)
+
+TRAINED = Path("models/trained")
+PREPARED = Path("data/prepared")
+CHECKPOINTS = Path(".cache/checkpoints")
+RECORDS = Path("evaluation/reports/stages")
+
+Rows = NDArray[np.int64]
+M = TypeVar("M", bound=Member)
+Answers = dict[str, NDArray[np.float32]]
+
+
+def cross_fit(
+    prepared: Prepared,
+    folds: int,
+    fit: Callable[[Rows, str], M],
+    answer: Callable[[M, Rows], dict[str, Probabilities]],
+) -> tuple[M, Answers]:
+    """The member fitted on all train rows, and an unseen-by-its-model answer for each row.
+
+    Train rows are answered by the model of their fold, fitted on the other folds; the rest by the
+    final member. Without folds (below 2) train rows stay NaN.
+
+    Returns
+    -------
+    member, target -> probabilities of shape (n_rows, n_classes), columns as in prepared.targets
+    """
+    answers = {
+        target: np.full((len(prepared.frame), len(names)), np.nan, dtype=np.float32)
+        for target, names in prepared.targets.items()
+    }
+
+    def note(member: M, rows: Rows) -> None:
+        for target, probabilities in answer(member, rows).items():
+            wanted = prepared.targets[target]
+            answers[target][rows] = align_columns(probabilities, member.targets_[target], wanted)
+
+    train = prepared.rows("train")
+    fold = prepared.frame["fold"].to_numpy()[train]
+    for number in range(folds if folds > 1 else 0):
+        logger.info("fold %d of %d", number + 1, folds)
+        note(fit(train[fold != number], f"fold-{number}"), train[fold == number])
+    logger.info("final fit on %d tickets", len(train))
+    member = fit(train, "final")
+    note(member, prepared.rows("valid", "calibration", "test"))
+    return member, answers
+
+
+def labels_of(prepared: Prepared, rows: Rows) -> Labels:
+    """Target -> labels of these rows; None where missing."""
+    columns = {target: prepared.labels(target) for target in prepared.targets}
+    return {target: [column[i] for i in rows] for target, column in columns.items()}
+
+
+def train_linear(prepared: Prepared, folds: int, params: LinearParams) -> tuple[Member, Answers]:
+    """The linear member, its vocabulary learned anew in each fold."""
+    texts = prepared.texts()
+
+    def fit(rows: Rows, name: str) -> LinearMember:
+        member = LinearMember(params)
+        return member.fit([texts[i] for i in rows], labels_of(prepared, rows))
+
+    return cross_fit(
+        prepared, folds, fit, lambda m, rows: m.predict_proba([texts[i] for i in rows])
+    )
+
+
+def train_embedding(
+    prepared: Prepared, folds: int, params: EmbeddingParams
+) -> tuple[Member, Answers]:
+    """The embedding member; its encoder is frozen, so each ticket is encoded once for all folds."""
+    encoder = EmbeddingMember(params)
+    vectors = encoder.encode(prepared.texts(), progress=True)
+
+    def fit(rows: Rows, name: str) -> EmbeddingMember:
+        return encoder.fresh().fit_features(vectors[rows], labels_of(prepared, rows))
+
+    return cross_fit(prepared, folds, fit, lambda m, rows: m.predict_features(vectors[rows]))
+
+
+def train_finetuned(
+    prepared: Prepared, folds: int, params: FinetunedParams, seed: int
+) -> tuple[Member, Answers]:
+    """The fine-tuned member; each fit stops early on valid and goes on after an interruption."""
+    texts = prepared.texts()
+    valid = prepared.rows("valid")
+    held_out = ([texts[i] for i in valid], labels_of(prepared, valid))
+
+    def fit(rows: Rows, name: str) -> FinetunedMember:
+        checkpoint = CHECKPOINTS / _run_key(prepared, params, folds, seed, name)
+        with tqdm(total=100, desc=name, unit="%", file=sys.stderr, mininterval=5) as bar:
+
+            def show(share: float, text: str) -> None:
+                bar.set_postfix_str(text, refresh=False)
+                bar.update(int(share * 100) - bar.n)
+
+            member = FinetunedMember(params, seed=seed, progress=show)
+            member.fit(
+                [texts[i] for i in rows],
+                labels_of(prepared, rows),
+                valid=held_out,
+                checkpoint=checkpoint,
+            )
+        return member
+
+    return cross_fit(
+        prepared, folds, fit, lambda m, rows: m.predict_proba([texts[i] for i in rows])
+    )
+
+
+def _run_key(prepared: Prepared, params: BaseModel, folds: int, seed: int, name: str) -> str:
+    facts = [prepared.summary["fingerprint"], params.model_dump(mode="json"), folds, seed, name]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def train(name: str, prepared: Prepared, params: Params) -> tuple[Member, Answers]:
+    """Fit the member of this name with its section of params.yaml."""
+    folds = params.prepare.folds
+    if name == "linear":
+        return train_linear(prepared, folds, params.linear)
+    if name == "embedding":
+        return train_embedding(prepared, folds, params.embedding)
+    return train_finetuned(prepared, folds, params.finetuned, params.seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("member", choices=sorted(MEMBERS))
+    name = parser.parse_args().member
+    params = read_params()
+    folder = TRAINED / name
+    section: BaseModel = getattr(params, name)
+    with run.stage(
+        f"train@{name}",
+        record=RECORDS / f"train@{name}.json",
+        params=section.model_dump(mode="json"),
+        seed=params.seed,
+    ) as tracked:
+        prepared = read_prepared(PREPARED)
+        member, answers = train(name, prepared, params)
+        member.save(folder)
+        np.savez(folder / "probabilities.npz", **answers)  # type: ignore[arg-type]
+        for target in prepared.targets:
+            truth = prepared.label_index(target)
+            for split in ("train", "valid", "calibration", "test"):
+                rows = prepared.rows(split)
+                rows = rows[(truth[rows] >= 0) & ~np.isnan(answers[target][rows, 0])]
+                if len(rows):
+                    right = answers[target][rows].argmax(axis=1) == truth[rows]
+                    tracked.log_metrics({f"{target}.{split}.accuracy": float(right.mean())})
+
+
+if __name__ == "__main__":
+    main()

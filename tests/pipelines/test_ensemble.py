@@ -1,0 +1,96 @@
+"""From the members' answers to a certified ensemble."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import DataError
+from data.prepared import Prepared
+from models.ensemble import EnsembleParams
+from models.routing import RoutingParams
+from pipelines.ensemble import CROSS_FITTED, HELD_OUT, fit_target, read_answers
+
+
+def problem(seed: int = 0) -> tuple[Prepared, dict[str, np.ndarray]]:
+    """3,000 tickets of two classes, a good member and a bad one."""
+    random = np.random.default_rng(seed)
+    n = 3000
+    truth = random.integers(0, 2, n)
+    split = np.array(["train"] * 1800 + ["valid"] * 400 + ["calibration"] * 400 + ["test"] * 400)
+    frame = pd.DataFrame(
+        {
+            "text": "x",
+            "split": split,
+            "target": np.where(random.random(n) < 0.02, None, np.array(["a", "b"])[truth]),
+        }
+    )
+    sure = 0.5 + 0.5 * random.beta(8, 1, n)
+    right = random.random(n) < sure
+    best = np.where(right, truth, 1 - truth)
+    good = np.column_stack(
+        [np.where(best == 0, sure, 1 - sure), np.where(best == 1, sure, 1 - sure)]
+    )
+    answers = {"good": good, "bad": random.dirichlet(np.ones(2), n)}
+    return Prepared(frame, {"target": ("a", "b")}, {}), {
+        name: p.astype(np.float32) for name, p in answers.items()
+    }
+
+
+def test_train_rows_calibrate_when_they_were_answered_out_of_fold() -> None:
+    prepared, answers = problem()
+    fitted, calibrated = fit_target(prepared, "target", answers, EnsembleParams(), RoutingParams())
+    assert fitted.routing.method == CROSS_FITTED
+    assert "fitted on more tickets" in fitted.routing.notes[0] or fitted.routing.notes
+    assert 2100 < fitted.routing.rows < 2200
+    assert fitted.weights["good"] > 0.9
+    assert not np.isnan(calibrated).any()
+
+
+def test_calibration_rows_alone_certify_less() -> None:
+    prepared, answers = problem()
+    both, _ = fit_target(prepared, "target", answers, EnsembleParams(), RoutingParams())
+    alone, _ = fit_target(
+        prepared, "target", answers, EnsembleParams(), RoutingParams(rows="split")
+    )
+    assert alone.routing.method == HELD_OUT
+    assert alone.routing.notes == ()
+    assert alone.routing.rows < 400
+    assert alone.routing.certified_automation < both.routing.certified_automation
+
+
+def test_without_out_of_fold_answers_only_calibration_rows_certify() -> None:
+    prepared, answers = problem()
+    for found in answers.values():
+        found[prepared.rows("train")] = np.nan
+    fitted, calibrated = fit_target(prepared, "target", answers, EnsembleParams(), RoutingParams())
+    assert fitted.routing.method == HELD_OUT
+    assert np.isnan(calibrated[prepared.rows("train")]).all()
+
+
+def test_what_is_certified_holds_on_test() -> None:
+    kept, automatic, covered = 0, 0, []
+    for seed in range(8):
+        prepared, answers = problem(seed)
+        fitted, calibrated = fit_target(
+            prepared, "target", answers, EnsembleParams(), RoutingParams()
+        )
+        truth = prepared.label_index("target")
+        rows = prepared.rows("test")
+        rows = rows[truth[rows] >= 0]
+        decisions = fitted.routing.decide(calibrated[rows])
+        automatic += int(decisions.automatic.sum())
+        kept += int((decisions.label == truth[rows])[decisions.automatic].sum())
+        review = rows[~decisions.automatic]
+        covered += fitted.shortlist.covers(calibrated[review], truth[review]).tolist()
+    assert automatic > 1500
+    assert kept / automatic >= 0.945
+    assert np.mean(covered) >= 0.93  # 0.95 promised, about 700 rows: 2.5 standard errors
+
+
+def test_answers_that_do_not_fit_the_tickets_are_refused(tmp_path: Path) -> None:
+    prepared, _ = problem()
+    np.savez(tmp_path / "probabilities.npz", target=np.zeros((5, 2), dtype=np.float32))
+    with pytest.raises(DataError, match=r"shape \(5, 2\), expected \(3000, 2\)"):
+        read_answers(tmp_path, prepared)

@@ -1,0 +1,103 @@
+"""Training a member: every ticket is answered by a model that has not seen it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.prepared import Prepared
+from models.embedding import EmbeddingParams
+from models.finetuned import FinetunedParams
+from models.linear import LinearParams
+from pipelines import train
+from pipelines.train import cross_fit, labels_of, train_embedding, train_finetuned, train_linear
+
+
+def make_prepared(sample, n: int = 160, folds: int = 2) -> Prepared:
+    rows = sample[:n]
+    split = ["test", "valid", "calibration", *["train"] * 5]
+    frame = pd.DataFrame(
+        {
+            "id": [row["id"] for row in rows],
+            "text": [row["text"] for row in rows],
+            "language": [row["language"] for row in rows],
+            "created_at": [row["created_at"] for row in rows],
+            "group": [row["group"] for row in rows],
+            "split": [split[i % 8] for i in range(n)],
+            "fold": [i % 2 if split[i % 8] == "train" and folds else -1 for i in range(n)],
+            "near_train": False,
+            "category": [row["category"] for row in rows],
+            "severity": [None if i % 9 == 0 else row["severity"] for i, row in enumerate(rows)],
+        }
+    )
+    targets = {t: tuple(sorted(set(frame[t].dropna()))) for t in ("category", "severity")}
+    return Prepared(frame, targets, {"fingerprint": "f", "dataset": "sample", "fallback": False})
+
+
+@pytest.fixture
+def prepared(sample) -> Prepared:
+    return make_prepared(sample)
+
+
+class Recorder:
+    """A member that remembers the rows it was fitted on."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.targets_ = {"category": ("api", "backend"), "severity": ("low",)}
+        self.rows = set(rows.tolist())
+
+
+def test_no_row_is_answered_by_a_model_that_was_fitted_on_it(prepared: Prepared) -> None:
+    fitted: list[Recorder] = []
+
+    def fit(rows: np.ndarray, name: str) -> Recorder:
+        fitted.append(Recorder(rows))
+        return fitted[-1]
+
+    def answer(member: Recorder, rows: np.ndarray) -> dict[str, np.ndarray]:
+        assert not member.rows & set(rows.tolist())
+        return {
+            "category": np.tile([0.4, 0.6], (len(rows), 1)),
+            "severity": np.ones((len(rows), 1)),
+        }
+
+    member, answers = cross_fit(prepared, 2, fit, answer)
+    assert len(fitted) == 3
+    assert member.rows == set(prepared.rows("train").tolist())
+    for target, found in answers.items():
+        assert found.shape == (len(prepared), len(prepared.targets[target]))
+        np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+    assert answers["category"][0, prepared.targets["category"].index("backend")] == pytest.approx(
+        0.6
+    )
+
+
+def test_without_folds_train_rows_stay_unknown(prepared: Prepared) -> None:
+    _, answers = train_linear(prepared, 0, LinearParams())
+    train_rows = prepared.rows("train")
+    assert np.isnan(answers["category"][train_rows]).all()
+    assert not np.isnan(answers["category"][prepared.rows("test")]).any()
+
+
+@pytest.mark.parametrize("name", ["linear", "embedding", "finetuned"])
+def test_every_member_answers_every_row(
+    prepared: Prepared, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    if name == "linear":
+        member, answers = train_linear(prepared, 2, LinearParams())
+    elif name == "embedding":
+        member, answers = train_embedding(prepared, 2, EmbeddingParams(max_tokens=16))
+    else:
+        params = FinetunedParams(max_tokens=16, epochs=1, frozen_layers=5)
+        member, answers = train_finetuned(prepared, 2, params, seed=1)
+    for target, found in answers.items():
+        assert not np.isnan(found).any()
+        assert set(member.targets_[target]) <= set(prepared.targets[target])
+
+
+def test_labels_of_some_rows_keep_their_gaps(prepared: Prepared) -> None:
+    labels = labels_of(prepared, np.array([9, 10]))
+    assert labels["severity"][0] is None
+    assert labels["category"] == prepared.labels("category")[9:11]
