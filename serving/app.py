@@ -1,0 +1,155 @@
+"""The HTTP contract: what can be asked, whatever carries it."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import Body, Depends, FastAPI, Response
+from fastapi.responses import PlainTextResponse
+
+from data.schema import Prediction, Ticket
+from serving import pages, problems
+from serving.assistants import Assistants
+from serving.batching import Batcher
+from serving.contract import (
+    OTHER_PREDICTION,
+    OTHER_TICKET,
+    PREDICTION,
+    TICKET,
+    Batch,
+    BatchPrediction,
+    ModelCard,
+    document,
+    example,
+)
+from serving.contract import problems as problem_docs
+from serving.limits import BodyLimit, check_many, check_one, require_json
+from serving.settings import Settings
+from serving.telemetry import Telemetry, Watched
+
+DESCRIPTION = """\
+Reads support tickets, routes what it can prove it may route, and asks a person about the rest.
+
+Every answer names a label, its calibrated confidence and a **decision**. `auto` means that tickets
+like this one, with this label and at least this confidence, were shown to go to the right place
+with the accuracy stated in the certificate of `GET /v1/model`. `review` means that a person
+decides; the shortlist then holds the few labels worth looking at.
+
+Errors are [problem+json](https://www.rfc-editor.org/rfc/rfc9457) with a stable `type`, and never
+repeat what was sent.
+"""
+
+
+def create_app(
+    settings: Settings, assistants: Assistants, batcher: Batcher, telemetry: Telemetry
+) -> FastAPI:
+    """The application, from parts that are built and closed by the caller."""
+    app = FastAPI(
+        title="Ticket Assistant",
+        version="1",
+        summary="Routes what it can prove it may route, asks a person about the rest",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_tags=[
+            {"name": "tickets", "description": "Ask about tickets"},
+            {"name": "model", "description": "Know what answers"},
+            {"name": "operations", "description": "Probes and metrics"},
+        ],
+        # Its spans and log records would carry paths and messages of exceptions.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+
+    async def answer(tickets: tuple[Ticket, ...]) -> list[Prediction]:
+        champion = assistants.champion
+        try:
+            async with asyncio.timeout(settings.timeout_seconds):
+                predictions = await batcher.predict(champion.assistant, tickets)
+        except TimeoutError:
+            raise problems.DeadlineError(settings.timeout_seconds) from None
+        telemetry.answered(predictions)
+        return predictions
+
+    @app.post(
+        "/v1/predict",
+        tags=["tickets"],
+        summary="Answer one ticket",
+        dependencies=[Depends(require_json)],
+        responses={200: example(PREDICTION), **problem_docs(400, 413, 415, 422, 500, 503, 504)},
+    )
+    async def predict(ticket: Annotated[Ticket, Body(examples=[TICKET])]) -> Prediction:
+        """One label per target, with its confidence and what to do with it."""
+        check_one(ticket, settings)
+        return (await answer((ticket,)))[0]
+
+    @app.post(
+        "/v1/predict/batch",
+        tags=["tickets"],
+        summary="Answer several tickets",
+        dependencies=[Depends(require_json)],
+        responses={
+            200: example({"predictions": [PREDICTION, OTHER_PREDICTION]}),
+            **problem_docs(400, 413, 415, 422, 500, 503, 504),
+        },
+    )
+    async def predict_batch(
+        batch: Annotated[Batch, Body(examples=[{"tickets": [TICKET, OTHER_TICKET]}])],
+    ) -> BatchPrediction:
+        """One prediction per ticket, in order; `ticket_id` echoes the ticket's `id`.
+
+        A ticket that is not valid is named by its place and refuses the whole request: nothing is
+        dropped in silence.
+        """
+        check_many(batch.tickets, settings)
+        return BatchPrediction(predictions=tuple(await answer(batch.tickets)))
+
+    @app.get("/v1/model", tags=["model"], summary="What answers, and what it promises")
+    async def model() -> ModelCard:
+        """Version, labels, certificate and measured figures of the bundle that answers.
+
+        Answers in every state; `state` and `reason` tell whether tickets are answered.
+        """
+        return ModelCard.of(assistants)
+
+    @app.get(
+        "/livez",
+        tags=["operations"],
+        summary="Is the process alive?",
+        response_class=PlainTextResponse,
+    )
+    async def livez() -> str:
+        return "\n"
+
+    @app.get(
+        "/readyz",
+        tags=["operations"],
+        summary="Can tickets be answered?",
+        response_class=PlainTextResponse,
+        responses=problem_docs(503),
+    )
+    async def readyz() -> str:
+        _ = assistants.champion
+        return "\n"
+
+    @app.get(
+        "/metrics",
+        tags=["operations"],
+        summary="Prometheus metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}},
+    )
+    def metrics() -> Response:
+        content, media_type = telemetry.exposition()
+        return Response(content, media_type=media_type)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app, settings)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    pages.install(app)
+    problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Watched, telemetry=telemetry, access_log=settings.access_log)
+    return app

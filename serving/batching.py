@@ -1,0 +1,166 @@
+"""Requests that arrive together share one encoder call.
+
+There is no waiting window: while the one worker thread is busy, tickets gather, and the next call
+takes what has gathered. An idle service answers a lone ticket at once.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from data.errors import ModelError
+from data.schema import Prediction, Ticket
+from serving.problems import OverloadedError
+
+
+class Assistant(Protocol):
+    """What the batcher asks of a loaded bundle."""
+
+    def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]: ...
+
+
+@dataclass(eq=False, frozen=True)
+class Job:
+    """Tickets of one request that go through the encoder together."""
+
+    assistant: Assistant
+    tickets: Sequence[Ticket]
+    answer: asyncio.Future[list[Prediction]]
+
+
+class Batcher:
+    """Gathers tickets for one worker thread; call it from one event loop.
+
+    A request names the assistant that answers it, so one that began with a bundle ends with it.
+    A large request puts one encoder batch at a time into the queue, so that single tickets pass
+    between its parts instead of waiting for the whole of it.
+
+    Parameters
+    ----------
+    encoder_batch : tickets of one encoder call, at most
+    max_waiting : tickets accepted and not yet answered, at most
+    observe : told the number of tickets and the seconds of every encoder call
+    """
+
+    def __init__(
+        self,
+        encoder_batch: int = 32,
+        max_waiting: int = 512,
+        observe: Callable[[int, float], None] | None = None,
+    ) -> None:
+        self.encoder_batch = encoder_batch
+        self.max_waiting = max_waiting
+        self.waiting = 0
+        self._observe = observe
+        self._queue: deque[Job] = deque()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._draining: asyncio.Task[None] | None = None
+        self._busy_since: float | None = None
+        self._seconds_per_ticket = 0.01
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long the running encoder call has been running; 0 when there is none."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    async def predict(self, assistant: Assistant, tickets: Sequence[Ticket]) -> list[Prediction]:
+        """One prediction per ticket, in order.
+
+        Raises
+        ------
+        OverloadedError
+            At once, when the tickets would not fit into the queue.
+        Exception
+            Whatever the assistant raised on these very tickets.
+        """
+        if self.waiting + len(tickets) > self.max_waiting:
+            raise OverloadedError(
+                self.waiting, self.max_waiting, self.waiting * self._seconds_per_ticket
+            )
+        self.waiting += len(tickets)
+        try:
+            predictions: list[Prediction] = []
+            for start in range(0, len(tickets), self.encoder_batch):
+                part = tickets[start : start + self.encoder_batch]
+                predictions += await self._submit(assistant, part)
+            return predictions
+        finally:
+            self.waiting -= len(tickets)
+
+    def close(self) -> None:
+        """Let the running call end and take no more."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(
+        self, assistant: Assistant, tickets: Sequence[Ticket]
+    ) -> asyncio.Future[list[Prediction]]:
+        answer: asyncio.Future[list[Prediction]] = asyncio.get_running_loop().create_future()
+        self._queue.append(Job(assistant, tickets, answer))
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.create_task(self._drain())
+        return answer
+
+    async def _drain(self) -> None:
+        while self._queue:
+            await self._answer(self._gather())
+
+    def _gather(self) -> list[Job]:
+        """The next jobs of one assistant that fit into one call; abandoned ones are left out."""
+        jobs: list[Job] = []
+        size = 0
+        while self._queue:
+            job = self._queue[0]
+            if jobs and (
+                job.assistant is not jobs[0].assistant
+                or size + len(job.tickets) > self.encoder_batch
+            ):
+                break
+            self._queue.popleft()
+            if not job.answer.done():
+                jobs.append(job)
+                size += len(job.tickets)
+        return jobs
+
+    async def _answer(self, jobs: list[Job]) -> None:
+        if not jobs:
+            return
+        tickets = [ticket for job in jobs for ticket in job.tickets]
+        call = asyncio.get_running_loop().run_in_executor(
+            self._worker, self._ask, jobs[0].assistant, tickets
+        )
+        await asyncio.wait([call])
+        error = call.exception()
+        if error is not None and len(jobs) > 1:
+            # A ticket that breaks the model must not take the answers of its neighbours along.
+            for job in jobs:
+                await self._answer([job])
+            return
+        start = 0
+        for job in jobs:
+            stop = start + len(job.tickets)
+            if job.answer.done():
+                pass
+            elif error is not None:
+                job.answer.set_exception(error)
+            else:
+                job.answer.set_result(call.result()[start:stop])
+            start = stop
+
+    def _ask(self, assistant: Assistant, tickets: Sequence[Ticket]) -> list[Prediction]:
+        self._busy_since = began = time.monotonic()
+        try:
+            predictions = assistant.predict(tickets)
+        finally:
+            self._busy_since = None
+        seconds = time.monotonic() - began
+        if len(predictions) != len(tickets):
+            raise ModelError(f"{len(tickets)} tickets got {len(predictions)} predictions")
+        self._seconds_per_ticket += 0.1 * (seconds / len(tickets) - self._seconds_per_ticket)
+        if self._observe is not None:
+            self._observe(len(tickets), seconds)
+        return predictions

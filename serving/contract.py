@@ -1,0 +1,211 @@
+"""The shapes of the HTTP contract that are not records of the house, and their examples."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import Field, JsonValue
+
+from data.schema import Prediction, Record, Ticket
+from models.manifest import Manifest
+from serving.assistants import Assistants, State
+from serving.problems import KINDS, MEDIA_TYPE, InvalidField, Kind, Problem, kind_of_status
+from serving.settings import Settings
+
+FALLBACK_WARNING = (
+    "This model was trained on the bundled sample, which is synthetic, because the real data set "
+    "was not available. It shows how the service works; do not route real tickets with it."
+)
+
+TICKET: dict[str, JsonValue] = {
+    "id": "T-1042",
+    "subject": "VPN keeps disconnecting",
+    "text": "Since this morning the VPN drops every few minutes. I restarted the laptop twice, "
+    "it did not help. Could somebody have a look?",
+    "language": "en",
+}
+"""The ticket of the documentation; invented."""
+
+OTHER_TICKET: dict[str, JsonValue] = {
+    "id": "T-1043",
+    "subject": "New keyboard",
+    "text": "The space bar of my keyboard is broken, please order a new one.",
+}
+
+PREDICTION: dict[str, JsonValue] = {
+    "ticket_id": "T-1042",
+    "bundle": "it-service-tickets-1f0c2a9b",
+    "fallback": False,
+    "language": "en",
+    "targets": {
+        "category": {
+            "label": "Access",
+            "confidence": 0.97,
+            "decision": "auto",
+            "reason": "certified",
+            "threshold": 0.81,
+            "shortlist": [],
+        }
+    },
+    "degraded": [],
+}
+
+OTHER_PREDICTION: dict[str, JsonValue] = {
+    **PREDICTION,
+    "ticket_id": "T-1043",
+    "targets": {
+        "category": {
+            "label": "Hardware",
+            "confidence": 0.62,
+            "decision": "review",
+            "reason": "below_threshold",
+            "threshold": 0.79,
+            "shortlist": [
+                {"label": "Hardware", "probability": 0.62},
+                {"label": "Purchase", "probability": 0.35},
+            ],
+        }
+    },
+}
+
+EXAMPLES: dict[type[Record], dict[str, JsonValue]] = {
+    Ticket: TICKET,
+    Prediction: PREDICTION,
+}
+
+
+class Batch(Record):
+    """Several tickets, answered together and in order."""
+
+    # Checked in serving/limits.py: pydantic counts the valid ones, and would call a list of bad
+    # tickets an empty one.
+    tickets: tuple[Ticket, ...] = Field(json_schema_extra={"minItems": 1})
+
+
+class BatchPrediction(Record):
+    """One prediction per ticket, in the order of the tickets."""
+
+    predictions: tuple[Prediction, ...]
+
+
+class ModelCard(Record):
+    """What answers, what it promises and what it was measured to do."""
+
+    state: State = Field(description="`ready` when tickets are answered")
+    reason: str | None = Field(
+        description="why it is not ready, or why the bundle published last was refused"
+    )
+    warning: str | None = Field(description="set when figures must not be mistaken for real ones")
+    version: str | None
+    dataset: str | None
+    fallback: bool | None = Field(description="true when trained on the bundled sample")
+    created_at: str | None
+    commit: str | None
+    dirty: bool | None = Field(description="true when trained from uncommitted code")
+    targets: dict[str, tuple[str, ...]] = Field(description="target -> labels it may answer")
+    members: tuple[str, ...]
+    weights: dict[str, dict[str, float]]
+    certificate: dict[str, dict[str, JsonValue]] = Field(
+        description="per target: the accuracy promised for automatic tickets, how sure the promise "
+        "is, and per class the threshold that earned it"
+    )
+    metrics: dict[str, JsonValue] = Field(description="measured on the test split, with intervals")
+    libraries: dict[str, str]
+
+    @classmethod
+    def of(cls, assistants: Assistants) -> Self:
+        """The card of what `assistants` hold now."""
+        status = assistants.status
+        serving = assistants.serving
+        facts = {} if serving is None else _facts(serving.manifest)
+        return cls.model_validate(
+            {**NOTHING, **facts, "state": status.state, "reason": status.reason}
+        )
+
+
+NOTHING: dict[str, Any] = {
+    "warning": None, "version": None, "dataset": None, "fallback": None, "created_at": None,
+    "commit": None, "dirty": None, "targets": {}, "members": (), "weights": {}, "certificate": {},
+    "metrics": {}, "libraries": {},
+}  # fmt: skip
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    facts = {name: getattr(manifest, name) for name in NOTHING if name != "warning"}
+    return {**facts, "warning": FALLBACK_WARNING if manifest.fallback else None}
+
+
+def example(media: JsonValue, description: str = "OK") -> dict[str, Any]:
+    """A response's documentation with its example."""
+    return {"description": description, "content": {"application/json": {"example": media}}}
+
+
+FAULT: dict[str, JsonValue] = {
+    "detail": "1 field is not valid",
+    "errors": [
+        {
+            "pointer": "#/text",
+            "message": "String should have at least 1 character",
+            "type": "string_too_short",
+        }
+    ],
+    "error_count": 1,
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The documentation of the problems a route may answer, an example of each type."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        ours = [k for key, k in KINDS.items() if k.status == status and not isinstance(key, int)]
+        kinds = ours or [kind_of_status(status)]
+        told = {kind.name: {"value": _told(kind)} for kind in kinds}
+        schema = {"$ref": "#/components/schemas/Problem"}
+        documented[status] = {
+            "description": " or ".join(kind.title for kind in kinds),
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": told}},
+        }
+        if status == 503:
+            documented[status]["headers"] = {
+                "Retry-After": {
+                    "description": "seconds after which to try again",
+                    "schema": {"type": "integer", "minimum": 1},
+                }
+            }
+    return documented
+
+
+def _told(kind: Kind) -> dict[str, JsonValue]:
+    told: dict[str, JsonValue] = {"type": kind.type, "title": kind.title, "status": kind.status}
+    return told | FAULT if kind.status == 422 else told
+
+
+def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """The OpenAPI 3.1 document, with problems, examples and this installation's limits."""
+    spec: dict[str, Any] = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    schemas: dict[str, Any] = spec["components"]["schemas"]
+    for model in (Problem, InvalidField):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema.pop("$defs", None)
+        schemas[model.__name__] = schema
+    for record, sample in EXAMPLES.items():
+        schemas[record.__name__]["examples"] = [sample]
+    schemas["Ticket"]["properties"]["text"]["maxLength"] = settings.max_text
+    schemas["Batch"]["properties"]["tickets"]["maxItems"] = settings.max_tickets
+    return _sorted_schemas(spec)
+
+
+def _sorted_schemas(spec: dict[str, Any]) -> dict[str, Any]:
+    components: Mapping[str, Any] = spec["components"]
+    return {
+        **spec,
+        "components": {**components, "schemas": dict(sorted(components["schemas"].items()))},
+    }

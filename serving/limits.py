@@ -1,0 +1,108 @@
+"""What one request may ask for, beyond what the records themselves allow.
+
+The numbers are settings, so they cannot stand in the record types.
+"""
+
+from collections.abc import Sequence
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from data.schema import Ticket
+from serving.problems import KINDS, problem_response
+from serving.settings import Settings
+
+
+class BodyLimit:
+    """Refuses bodies above a size with 413: at once where the size is declared, else as it comes.
+
+    Not FastAPI's own `max_body_size`, which answers a declared size in plain text and steers by an
+    exception that passes through every layer.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > self.max_bytes:
+            detail = f"at most {self.max_bytes} bytes are read"
+            await problem_response(KINDS[413], detail)(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self.max_bytes:
+                    raise HTTPException(413)
+            return message
+
+        await self.app(scope, counted, send)
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that does not claim to be JSON.
+
+    Raises
+    ------
+    HTTPException
+        415, with the accepted type.
+    """
+    claimed = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if claimed != "application/json" and not (
+        claimed.startswith("application/") and claimed.endswith("+json")
+    ):
+        raise HTTPException(415, headers={"accept": "application/json"})
+
+
+def check_one(ticket: Ticket, settings: Settings) -> None:
+    """Refuse a ticket longer than this installation reads.
+
+    Raises
+    ------
+    RequestValidationError
+    """
+    _refuse(_too_long(ticket, settings, ("body",)))
+
+
+def check_many(tickets: Sequence[Ticket], settings: Settings) -> None:
+    """Refuse a batch with no or too many tickets, or with one too long, named by its index.
+
+    Raises
+    ------
+    RequestValidationError
+    """
+    errors: list[dict[str, object]] = []
+    if not tickets:
+        message = "A batch should have at least 1 ticket"
+        errors.append({"type": "too_short", "loc": ("body", "tickets"), "msg": message})
+    if len(tickets) > settings.max_tickets:
+        message = f"A batch should have at most {settings.max_tickets} tickets"
+        errors.append({"type": "too_long", "loc": ("body", "tickets"), "msg": message})
+    for index, ticket in enumerate(tickets):
+        errors += _too_long(ticket, settings, ("body", "tickets", index))
+    _refuse(errors)
+
+
+def _too_long(
+    ticket: Ticket, settings: Settings, place: tuple[str | int, ...]
+) -> list[dict[str, object]]:
+    if len(ticket.text) <= settings.max_text:
+        return []
+    message = f"String should have at most {settings.max_text} characters"
+    return [{"type": "string_too_long", "loc": (*place, "text"), "msg": message}]
+
+
+def _refuse(errors: list[dict[str, object]]) -> None:
+    if errors:
+        raise RequestValidationError(errors)

@@ -1,0 +1,284 @@
+"""Every error a client can meet, as RFC 9457 problem+json, from one table.
+
+No problem repeats what the client sent: tickets are personal, and error bodies end up in logs,
+trackers and screenshots. Statuses live here and nowhere else; lower layers raise what they mean.
+"""
+
+import http.client
+import logging
+import math
+import traceback
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from data.errors import TicketAssistantError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 50
+"""Validation errors told in one problem; `error_count` tells how many there were."""
+
+TOLD_AS_THEY_ARE = frozenset(
+    {
+        "missing", "string_type", "string_too_short", "string_too_long", "string_unicode",
+        "string_pattern_mismatch", "too_short", "too_long", "list_type", "tuple_type", "dict_type",
+        "model_type", "model_attributes_type", "bool_type", "bool_parsing", "int_type",
+        "int_parsing", "float_type", "float_parsing", "greater_than", "greater_than_equal",
+        "less_than", "less_than_equal", "literal_error", "enum", "datetime_type",
+        "datetime_parsing", "datetime_from_date_parsing",
+    }
+)  # fmt: skip
+"""pydantic's error types whose messages are built from the schema alone, never from the input."""
+
+
+class ServingError(TicketAssistantError):
+    """The service cannot answer this request now; nothing is wrong with the request."""
+
+    retry_after: float | None = None
+    """Seconds after which trying again makes sense."""
+
+
+class NotReadyError(ServingError):
+    """No bundle is loaded; the message says why."""
+
+    retry_after = 5.0
+
+
+class OverloadedError(ServingError):
+    """More tickets wait than may wait: come back after `retry_after` seconds."""
+
+    def __init__(self, waiting: int, limit: int, retry_after: float) -> None:
+        super().__init__(f"{waiting} tickets are waiting and at most {limit} may")
+        self.retry_after = retry_after
+
+
+class DeadlineError(ServingError):
+    """The answer was not there in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer within {seconds:g} seconds")
+        self.retry_after = 1.0
+
+
+class InvalidField(BaseModel):
+    """One thing wrong with the body, named by its place and never by its value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pointer: str = Field(
+        description="JSON pointer into the body, as a URI fragment", examples=["#/tickets/3/text"]
+    )
+    message: str = Field(examples=["String should have at least 1 character"])
+    type: str = Field(description="stable name of the rule", examples=["string_too_short"])
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it; `type` is stable and made to be compared."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(examples=["urn:ticket-assistant:problem:validation"])
+    title: str = Field(examples=["The request body is not valid"])
+    status: int = Field(ge=400, le=599, examples=[422])
+    detail: str | None = Field(default=None, examples=["1 field is not valid"])
+    instance: str | None = Field(
+        default=None, description="names this occurrence; the log line of an error 500 carries it"
+    )
+    errors: tuple[InvalidField, ...] | None = Field(
+        default=None, description=f"what is wrong with the body; at most {MAX_ERRORS}"
+    )
+    error_count: int | None = Field(default=None, description="how many errors there were in all")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all problems of one type have in common."""
+
+    status: int
+    name: str
+    title: str
+
+    @property
+    def type(self) -> str:
+        return f"urn:ticket-assistant:problem:{self.name}"
+
+
+KINDS: dict[int | type[Exception], Kind] = {
+    400: Kind(400, "malformed", "The request body is not JSON"),
+    404: Kind(404, "not-found", "There is nothing at this address"),
+    405: Kind(405, "method", "This address does not answer this method"),
+    413: Kind(413, "too-large", "The request body is too large"),
+    415: Kind(415, "media-type", "The request body must be application/json"),
+    429: Kind(429, "too-many-requests", "Too many requests at once"),
+    500: Kind(500, "internal", "Something went wrong on our side"),
+    503: Kind(503, "unavailable", "The service cannot answer now"),
+    504: Kind(504, "deadline", "The answer took too long"),
+    RequestValidationError: Kind(422, "validation", "The request body is not valid"),
+    NotReadyError: Kind(503, "not-ready", "No model is loaded"),
+    OverloadedError: Kind(503, "overloaded", "Too many tickets are waiting"),
+    DeadlineError: Kind(504, "deadline", "The answer took too long"),
+}
+"""The one table: an exception of ours, or a status decided by the framework -> what is told."""
+
+
+def problem_response(
+    kind: Kind, detail: str | None = None, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    """The problem as a response; `more` are further members of `Problem`."""
+    problem = Problem(type=kind.type, title=kind.title, status=kind.status, detail=detail, **more)
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        status_code=kind.status,
+        headers={"cache-control": "no-store", **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def kind_of_status(status: int) -> Kind:
+    """The table's entry for a status that something below us decided."""
+    if status in KINDS:
+        return KINDS[status]
+    return Kind(status, f"http-{status}", http.client.responses.get(status, "Error"))
+
+
+def invalid_fields(errors: Iterable[Mapping[str, Any]]) -> list[InvalidField]:
+    """pydantic's errors with their place, rule and message, and nothing that was sent.
+
+    The name of an unknown field is the client's own writing, so such an error points at the object
+    that holds the field.
+    """
+    fields: dict[InvalidField, None] = {}
+    for error in errors:
+        place, rule = tuple(error["loc"])[1:], str(error["type"])
+        if rule == "extra_forbidden":
+            place, message = place[:-1], "There is a field here that this address does not know"
+        else:
+            message = str(error["msg"]) if rule in TOLD_AS_THEY_ARE else "The value is not valid"
+        pointer = "".join(f"/{part}" for part in place)
+        fields[InvalidField(pointer=f"#{pointer}", message=message, type=rule)] = None
+    return list(fields)
+
+
+async def tell_invalid(_: Request, error: Exception) -> Response:
+    """400 for a body that is not JSON, 422 for one that does not fit the schema."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return problem_response(KINDS[400])
+    fields = invalid_fields(found)
+    return problem_response(
+        KINDS[RequestValidationError],
+        f"{len(fields)} field{' is' if len(fields) == 1 else 's are'} not valid",
+        errors=tuple(fields[:MAX_ERRORS]),
+        error_count=len(fields),
+    )
+
+
+async def tell_serving_error(_: Request, error: Exception) -> Response:
+    """503 or 504, with the moment to come back."""
+    assert isinstance(error, ServingError)
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    return problem_response(KINDS[type(error)], str(error), headers)
+
+
+async def tell_status(_: Request, error: Exception) -> Response:
+    """A status the framework or a route decided; its free text is left out."""
+    assert isinstance(error, HTTPException)
+    return problem_response(kind_of_status(error.status_code), headers=error.headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every exception with a problem."""
+    app.add_exception_handler(RequestValidationError, tell_invalid)
+    app.add_exception_handler(HTTPException, tell_status)
+    app.add_exception_handler(ServingError, tell_serving_error)
+    app.add_middleware(LastResort)
+
+
+def anonymous_traceback(error: BaseException) -> str:
+    """Types and lines of an exception and its causes, without messages.
+
+    A message may quote what was being worked on, and that is a customer's text.
+    """
+    parts: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(parts) < 5:
+        frames = "".join(traceback.format_tb(current.__traceback__))
+        parts.append(f"{frames}{type(current).__module__}.{type(current).__qualname__}")
+        current = current.__cause__ or current.__context__
+    return "\n\nafter\n\n".join(parts)
+
+
+class LastResort:
+    """Turns an exception nobody expected into a 500 whose id stands in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001 - the outermost edge
+            incident = f"urn:uuid:{uuid.uuid4()}"
+            logger.error("unexpected error %s\n%s", incident, anonymous_traceback(error))
+            if scope["type"] != "http" or started:
+                raise RuntimeError(f"the response was cut short: {incident}") from None
+            await problem_response(KINDS[500], instance=incident)(scope, receive, send)
+
+
+class ForeignErrors:
+    """Retells errors of the layers around us (BentoML's probes, time-outs) as problems.
+
+    Parameters
+    ----------
+    app : the application whose errors are retold
+    why_not_ready : gives the reason to state beside a 503
+    """
+
+    def __init__(self, app: ASGIApp, why_not_ready: Callable[[], str | None]) -> None:
+        self.app = app
+        self.why_not_ready = why_not_ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        retold: Response | None = None
+
+        async def retelling(message: Message) -> None:
+            nonlocal retold
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                headers = dict(message["headers"])
+                if not headers.get(b"content-type", b"").startswith(MEDIA_TYPE.encode()):
+                    retold = self.retell(message["status"])
+                    await retold(scope, receive, send)
+            if retold is None:
+                await send(message)
+
+        await self.app(scope, receive, retelling)
+
+    def retell(self, status: int) -> Response:
+        """The problem that stands for a foreign response."""
+        reason = self.why_not_ready() if status == 503 else None
+        if reason is None:
+            return problem_response(kind_of_status(status))
+        return problem_response(KINDS[NotReadyError], reason, {"retry-after": "5"})

@@ -1,0 +1,125 @@
+"""The BentoML service: `bentoml serve serving.service:TicketAssistantService`.
+
+BentoML starts and watches the workers, answers the probes and drains on shutdown. The contract is
+the mounted app's, because errors, limits and documentation of BentoML's own routes are not ours to
+shape.
+"""
+
+from pathlib import Path
+
+import bentoml
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from models.manifest import Manifest
+from serving.app import create_app
+from serving.assistants import Assistants
+from serving.batching import Assistant, Batcher
+from serving.problems import ForeignErrors
+from serving.settings import Settings
+from serving.telemetry import Telemetry, configure_logging
+
+settings = Settings()
+
+HANGING = 5
+"""An encoder call that outlives this many deadlines will not return: the worker is not alive."""
+
+
+class Door:
+    """Where the app is mounted before it exists.
+
+    The app is built with the service, in the worker: built here, it would be built in BentoML's
+    parent process too, and open metric files on import. A bare callable also keeps unknown paths
+    ours; of a mounted Starlette app BentoML asks for its routes and answers the rest in plain text.
+    """
+
+    app: ASGIApp | None = None
+    assistants: Assistants | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None, "requests begin after the service is built"
+        await self.app(scope, receive, send)
+
+    def why_not_ready(self) -> str | None:
+        """The reason to tell where BentoML's probe answers 503."""
+        return None if self.assistants is None else self.assistants.why_not_ready
+
+
+door = Door()
+
+
+def load_bundle(folder: Path) -> tuple[Manifest, Assistant]:
+    """Verify and construct a bundle, its arithmetic on the threads allowed.
+
+    Raises
+    ------
+    BundleError
+        If the folder cannot be trusted.
+    """
+    # Here and not above: BentoML's parent process imports this module and needs no torch.
+    import torch
+
+    from models.bundle import load
+
+    torch.set_num_threads(settings.threads)
+    return load(folder)
+
+
+@bentoml.service(
+    name="ticket-assistant",
+    workers=settings.workers,
+    # A backstop: our own deadline comes first and is told as a problem.
+    traffic={"timeout": settings.timeout_seconds + 5},
+    # Both take the path as typed by the client; ours are in serving/telemetry.py.
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    # Set before the worker starts: OpenMP reads them when it is first loaded.
+    envs=[
+        {"name": "OMP_NUM_THREADS", "value": str(settings.threads)},
+        {"name": "MKL_NUM_THREADS", "value": str(settings.threads)},
+        {"name": "OPENBLAS_NUM_THREADS", "value": str(settings.threads)},
+        {"name": "TOKENIZERS_PARALLELISM", "value": "false"},
+        {"name": "HF_HUB_OFFLINE", "value": "1"},
+    ],
+)
+@bentoml.asgi_app(door, path="/")
+class TicketAssistantService:
+    """One worker: the champion, one encoder thread, and the app that asks them."""
+
+    def __init__(self) -> None:
+        # Here and not above, as in load_bundle.
+        from models.publishing import open_store
+
+        configure_logging()
+        self.telemetry = Telemetry()
+        self.batcher = Batcher(
+            settings.encoder_batch, settings.max_waiting, observe=self.telemetry.encoded
+        )
+        self.assistants = Assistants(
+            open_store(settings.bundle_store),
+            load_bundle,
+            settings.bundle_cache,
+            changed=self.telemetry.bundle_changed,
+        )
+        door.app = create_app(settings, self.assistants, self.batcher, self.telemetry)
+        door.assistants = self.assistants
+        # Beside the event loop, so that the probes answer while a bundle is being verified.
+        self.assistants.follow(settings.follow_seconds)
+
+    def __is_alive__(self) -> bool:
+        return self.batcher.busy_seconds < HANGING * settings.timeout_seconds
+
+    def __is_ready__(self) -> bool:
+        return self.assistants.why_not_ready is None
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        """Stop following the store and let the running encoder call end."""
+        self.assistants.close()
+        self.batcher.close()
+        self.telemetry.close()
+
+
+# The decorator made a bentoml.Service of the class, which its missing types do not tell.
+TicketAssistantService.add_asgi_middleware(  # type: ignore[attr-defined]
+    ForeignErrors, why_not_ready=door.why_not_ready
+)

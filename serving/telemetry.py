@@ -1,0 +1,185 @@
+"""What is watched: one log line and a few numbers per request, and no word a customer wrote.
+
+BentoML's own request metrics and access log take the path as the client typed it, a label without
+bound that may hold anything; they are switched off, and the route's template is used instead.
+"""
+
+import logging
+import logging.config
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from data.schema import Prediction
+from models.manifest import Manifest
+
+access = logging.getLogger("serving.access")
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+QUIET = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
+"""Routes that probes ask every few seconds; counted, not logged."""
+
+MAX_LABELS = 200
+"""Labels of one target that get time series of their own; the rest are counted as `(other)`."""
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 1.0)
+TICKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+
+
+def configure_logging() -> None:
+    """One line per event on standard error; called once per process by the service."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "line": {"format": "%(asctime)s %(levelname)s %(name)s pid=%(process)d %(message)s"}
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "loggers": {
+                name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
+                for name in ("data", "models", "evaluation", "serving")
+            },
+        }
+    )
+
+
+class Telemetry:
+    """The service's own Prometheus metrics.
+
+    Build it after `PROMETHEUS_MULTIPROC_DIR` is set, where there are several workers.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.registry = registry
+        self.requests = Counter(
+            "tickets_http_requests", "Requests answered", ["method", "route", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "tickets_http_request_seconds", "Time to the last byte of the answer", ["route"],
+            buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self.predictions = Counter(
+            "tickets_predictions", "Answers given", ["target", "label", "decision"],
+            registry=registry,
+        )  # fmt: skip
+        self.confidence = Histogram(
+            "tickets_confidence", "Calibrated probability of the label answered", ["target"],
+            buckets=CONFIDENCES, registry=registry,
+        )  # fmt: skip
+        self.degraded = Counter(
+            "tickets_degraded", "Answers given without this member", ["member"], registry=registry
+        )
+        self.encoder_tickets = Histogram(
+            "tickets_encoder_call_tickets", "Tickets that shared one encoder call",
+            buckets=TICKETS, registry=registry,
+        )  # fmt: skip
+        self.encoder_seconds = Histogram(
+            "tickets_encoder_call_seconds", "Time of one encoder call",
+            buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self.model = Gauge(
+            "tickets_model_info", "1 for the bundle that answers",
+            ["version", "dataset", "fallback"], registry=registry, multiprocess_mode="livemax",
+        )  # fmt: skip
+        self._labels: dict[str, frozenset[str]] = {}
+        self._model: tuple[str, str, str] | None = None
+
+    def bundle_changed(self, manifest: Manifest) -> None:
+        """Name the bundle that answers from now on, and the labels that may be counted."""
+        self._labels = {
+            target: frozenset(names[:MAX_LABELS]) for target, names in manifest.targets.items()
+        }
+        if self._model is not None:
+            self.model.labels(*self._model).set(0)
+        self._model = (manifest.version, manifest.dataset, str(manifest.fallback).lower())
+        self.model.labels(*self._model).set(1)
+
+    def answered(self, predictions: Iterable[Prediction]) -> None:
+        """Count what was answered."""
+        for prediction in predictions:
+            for target, answer in prediction.targets.items():
+                known = answer.label in self._labels.get(target, ())
+                label = answer.label if known else "(other)"
+                self.predictions.labels(target, label, answer.decision).inc()
+                self.confidence.labels(target).observe(answer.confidence)
+            for member in prediction.degraded:
+                self.degraded.labels(member).inc()
+
+    def encoded(self, tickets: int, seconds: float) -> None:
+        """Count one encoder call."""
+        self.encoder_tickets.observe(tickets)
+        self.encoder_seconds.observe(seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """All metrics of all workers in Prometheus text, and its media type."""
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if folder is None:
+            return generate_latest(self.registry), CONTENT_TYPE_LATEST
+        forget_dead_workers(folder)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+    def close(self) -> None:
+        """Drop this worker's gauges, so that the others' sums are right without it."""
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if folder is not None:
+            mark_process_dead(os.getpid(), folder)  # type: ignore[no-untyped-call]
+
+
+def forget_dead_workers(folder: str) -> None:
+    """Drop the gauges of workers that were killed and could not do so themselves."""
+    for file in Path(folder).glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
+class Watched:
+    """Counts and logs every request by its route's template."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, access_log: bool) -> None:
+        self.app = app
+        self.telemetry = telemetry
+        self.access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        finally:
+            seconds = time.perf_counter() - began
+            method = scope["method"] if scope["method"] in METHODS else "(other)"
+            route = getattr(scope.get("route"), "path", "") or "(none)"
+            self.telemetry.requests.labels(method, route, str(status)).inc()
+            self.telemetry.seconds.labels(route).observe(seconds)
+            if self.access_log and route not in QUIET:
+                access.info("%s %s %d %.1f ms", method, route, status, 1000 * seconds)

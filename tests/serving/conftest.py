@@ -1,0 +1,79 @@
+"""The app around a bundle that answers by rule."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.testclient import TestClient
+
+from serving.app import create_app
+from serving.assistants import Assistants
+from serving.batching import Batcher
+from serving.problems import ForeignErrors
+from serving.settings import Settings
+from serving.telemetry import Telemetry
+from tests.serving.fakes import MemoryStore, RuleAssistant, make_manifest
+
+
+@pytest.fixture
+def rule() -> RuleAssistant:
+    return RuleAssistant()
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry(CollectorRegistry())
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def assistants(
+    tmp_path: Path, store: MemoryStore, rule: RuleAssistant, telemetry: Telemetry
+) -> Assistants:
+    """Follow a store in which nothing is published yet."""
+    return Assistants(
+        store,
+        lambda folder: (make_manifest(folder.name), rule),
+        tmp_path,
+        changed=telemetry.bundle_changed,
+    )
+
+
+MakeApp = Callable[..., FastAPI]
+
+
+@pytest.fixture
+def make_app(assistants: Assistants, telemetry: Telemetry) -> MakeApp:
+    def make(**settings: object) -> FastAPI:
+        chosen = Settings.model_validate(settings)
+        batcher = Batcher(chosen.encoder_batch, chosen.max_waiting, observe=telemetry.encoded)
+        return create_app(chosen, assistants, batcher, telemetry)
+
+    return make
+
+
+@pytest.fixture
+def client(make_app: MakeApp, assistants: Assistants, store: MemoryStore) -> Iterator[TestClient]:
+    """The contract with a champion, small limits, and the layer that retells foreign errors."""
+    store.publish()
+    assistants.refresh()
+    app = make_app(max_body_bytes=20_000, max_tickets=4, max_waiting=8, max_text=1_000)
+    with TestClient(ForeignErrors(app, lambda: assistants.why_not_ready)) as client:
+        yield client
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Undo what the service does to the loggers, so that later tests can read them."""
+    names = ("data", "models", "evaluation", "serving")
+    before = {name: logging.getLogger(name).__dict__.copy() for name in names}
+    yield
+    for name, state in before.items():
+        logging.getLogger(name).__dict__.update(state)

@@ -1,0 +1,103 @@
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from starlette.testclient import TestClient
+
+from serving.problems import MEDIA_TYPE
+
+
+@pytest.fixture
+def spec(client: TestClient) -> dict[str, Any]:
+    document: dict[str, Any] = client.get("/openapi.json").json()
+    return document
+
+
+def schemas_of(node: Any) -> Iterator[dict[str, Any]]:
+    """Every media type of the document that has a schema and examples."""
+    if isinstance(node, dict):
+        if "schema" in node and ({"example", "examples"} & {*node, *node["schema"]}):
+            yield node
+        for inner in node.values():
+            yield from schemas_of(inner)
+
+
+def examples_of(media: dict[str, Any]) -> list[Any]:
+    named = [example["value"] for example in media.get("examples", {}).values()]
+    alone = [media["example"]] if "example" in media else []
+    return [*named, *alone, *media["schema"].get("examples", [])]
+
+
+def validator(spec: dict[str, Any], schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator({**schema, "components": spec["components"]})
+
+
+def test_the_document_is_openapi_3_1_with_valid_schemas(spec: dict[str, Any]) -> None:
+    assert spec["openapi"].startswith("3.1")
+    for schema in spec["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_every_example_fits_its_schema(spec: dict[str, Any]) -> None:
+    checked = 0
+    for media in schemas_of(spec["paths"]):
+        for sample in examples_of(media):
+            validator(spec, media["schema"]).validate(sample)
+            checked += 1
+    assert checked > 10
+
+
+def test_every_example_of_a_request_is_answered_as_documented(
+    client: TestClient, spec: dict[str, Any]
+) -> None:
+    asked = 0
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            media = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            for body in examples_of(media) if media else [None]:
+                response = client.request(method, path, json=body)
+                assert response.status_code == 200, (path, response.text)
+                content = operation["responses"]["200"]["content"]
+                schema = content.get("application/json", {}).get("schema")
+                if schema:
+                    validator(spec, schema).validate(response.json())
+                asked += 1
+    assert asked >= 6
+
+
+def test_every_error_is_documented_as_a_problem(spec: dict[str, Any]) -> None:
+    for operations in spec["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert list(response["content"]) == [MEDIA_TYPE]
+    assert "HTTPValidationError" not in spec["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"text": ""}, 422), ({"text": "a", "extra": 1}, 422), ([], 422)]
+)
+def test_problems_fit_their_schema(
+    client: TestClient, spec: dict[str, Any], body: Any, status: int
+) -> None:
+    response = client.post("/v1/predict", json=body)
+    assert response.status_code == status
+    validator(spec, spec["components"]["schemas"]["Problem"]).validate(response.json())
+
+
+def test_the_limits_of_the_installation_are_documented(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+    assert schemas["Batch"]["properties"]["tickets"]["minItems"] == 1
+    assert schemas["Batch"]["properties"]["tickets"]["maxItems"] == 4
+    assert schemas["Ticket"]["properties"]["text"]["maxLength"] == 1_000
+
+
+def test_every_operation_has_a_name_a_summary_and_a_place(spec: dict[str, Any]) -> None:
+    operations = [o for methods in spec["paths"].values() for o in methods.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    tags = {tag["name"] for tag in spec["tags"]}
+    for operation in operations:
+        assert operation["summary"]
+        assert set(operation["tags"]) <= tags

@@ -1,0 +1,124 @@
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from data.schema import Prediction, TargetPrediction
+from serving.telemetry import MAX_LABELS, Telemetry, configure_logging, forget_dead_workers
+from tests.serving.fakes import VERSION, make_manifest
+
+
+def samples(telemetry: Telemetry) -> dict[tuple[str, ...], float]:
+    """Name and label values, in the order of the labels' names -> value."""
+    content, _ = telemetry.exposition()
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(content.decode())
+        for sample in family.samples
+    }
+
+
+def prediction(label: str, confidence: float = 0.97) -> Prediction:
+    answer = TargetPrediction(
+        label=label, confidence=confidence, decision="auto", reason="certified"
+    )
+    return Prediction(
+        ticket_id="T-1",
+        bundle=VERSION,
+        fallback=False,
+        language=None,
+        targets={"category": answer},
+        degraded=("finetuned",),
+    )
+
+
+def test_answers_are_counted_by_target_label_and_decision(telemetry: Telemetry) -> None:
+    telemetry.bundle_changed(make_manifest())
+    telemetry.answered([prediction("printer"), prediction("printer"), prediction("network")])
+    found = samples(telemetry)
+    assert found["tickets_predictions_total", "auto", "printer", "category"] == 2
+    assert found["tickets_predictions_total", "auto", "network", "category"] == 1
+    assert found["tickets_confidence_count", "category"] == 3
+    assert found["tickets_confidence_bucket", "0.95", "category"] == 0
+    assert found["tickets_degraded_total", "finetuned"] == 3
+
+
+def test_labels_beyond_the_bound_share_one_series(telemetry: Telemetry) -> None:
+    labels = tuple(f"label-{i:04}" for i in range(3 * MAX_LABELS))
+    manifest = make_manifest().model_copy(update={"targets": {"category": labels}})
+    telemetry.bundle_changed(manifest)
+    telemetry.answered([prediction(label) for label in labels])
+    series = [key for key in samples(telemetry) if key[0] == "tickets_predictions_total"]
+    assert len(series) == MAX_LABELS + 1
+    assert samples(telemetry)["tickets_predictions_total", "auto", "(other)", "category"] == (
+        2 * MAX_LABELS
+    )
+
+
+def test_the_model_gauge_moves_to_the_bundle_that_answers(telemetry: Telemetry) -> None:
+    telemetry.bundle_changed(make_manifest())
+    telemetry.bundle_changed(make_manifest("invented-ffffffff", fallback=False))
+    found = samples(telemetry)
+    assert found["tickets_model_info", "invented", "true", VERSION] == 0
+    assert found["tickets_model_info", "invented", "false", "invented-ffffffff"] == 1
+
+
+def test_requests_are_counted_by_the_template_of_their_route(
+    client: TestClient, telemetry: Telemetry
+) -> None:
+    client.post("/v1/predict", json={"text": "printer"})
+    for i in range(20):
+        client.get(f"/made/up/{i}")
+        client.request(f"MADEUP{i}", "/v1/predict")
+    found = samples(telemetry)
+    assert found["tickets_http_requests_total", "POST", "/v1/predict", "200"] == 1
+    assert found["tickets_http_requests_total", "GET", "(none)", "404"] == 20
+    assert found["tickets_http_requests_total", "(other)", "/v1/predict", "405"] == 20
+    assert found["tickets_http_request_seconds_count", "/v1/predict"] == 21
+    assert found["tickets_encoder_call_tickets_count",] == 1
+
+
+def test_probes_are_counted_and_not_logged(
+    client: TestClient, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "serving.access"):
+        client.get("/livez")
+        client.get("/v1/model")
+    lines = [record.getMessage() for record in caplog.records if record.name == "serving.access"]
+    assert len(lines) == 1
+    assert lines[0].startswith("GET /v1/model 200 ")
+    assert samples(telemetry)["tickets_http_requests_total", "GET", "/livez", "200"] == 1
+
+
+def test_several_workers_are_told_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    telemetry = Telemetry(CollectorRegistry())
+    content, media_type = telemetry.exposition()
+    assert content == b""
+    assert media_type.startswith("text/plain")
+    telemetry.close()
+
+
+def test_gauges_of_a_killed_worker_are_forgotten(tmp_path: Path) -> None:
+    dead = tmp_path / "gauge_livemax_999999999.db"
+    alive = tmp_path / f"gauge_livemax_{os.getpid()}.db"
+    counter = tmp_path / "counter_999999999.db"
+    for file in (dead, alive, counter):
+        file.touch()
+    forget_dead_workers(str(tmp_path))
+    assert not dead.exists()
+    assert alive.exists()
+    assert counter.exists()
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_logs_are_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+    logging.getLogger("serving.somewhere").info("loaded %s", VERSION)
+    logged = capsys.readouterr().err
+    assert logged.endswith(f"serving.somewhere pid={os.getpid()} loaded {VERSION}\n")
+    assert logged.count("\n") == 1
