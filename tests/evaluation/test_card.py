@@ -41,7 +41,15 @@ def test_a_card_made_on_the_fallback_warns(make_evaluation: MakeEvaluation) -> N
     summary = dict(make_evaluation().summary)
     card = render_card(make_evaluation(summary=summary | {"fallback": True}))
     assert card.splitlines()[2].startswith("> **Warning: synthetic.**")
+    assert "could not be fetched" in card
     assert "Warning: synthetic" not in render_card(make_evaluation())
+
+
+def test_a_card_made_on_the_sample_warns_too(make_evaluation: MakeEvaluation) -> None:
+    summary = dict(make_evaluation().summary) | {"dataset": "sample"}
+    assert "**Warning: synthetic.** This is the bundled" in render_card(
+        make_evaluation(summary=summary)
+    )
 
 
 def test_the_card_does_without_what_was_not_measured(make_evaluation: MakeEvaluation) -> None:

@@ -102,6 +102,15 @@ def test_a_fallback_is_told_first_and_loudly(make_evaluation: MakeEvaluation, ht
     assert 'role="alert"' not in html
 
 
+def test_the_sample_is_called_synthetic_even_where_it_was_asked_for(
+    make_evaluation: MakeEvaluation,
+) -> None:
+    summary = dict(make_evaluation().summary) | {"dataset": "sample"}
+    told = render_report(make_evaluation(summary=summary))
+    assert "written for this project" in told
+    assert "could not be fetched" not in told
+
+
 def test_every_part_is_told(html: str) -> None:
     for words in (
         "Their split",

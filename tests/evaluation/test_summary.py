@@ -54,7 +54,6 @@ def test_the_command_prints_the_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(summary, "REPORTS", tmp_path)
-    monkeypatch.setattr(summary.read_metrics, "__defaults__", (tmp_path,))
     write_json(tmp_path / "metrics.json", metrics_of(make_evaluation()))
     summary.main()
     assert str(tmp_path / "report.html") in capsys.readouterr().out
