@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
 PORT ?= 3000
 # A machine with internet and no GPU saves gigabytes with
 # make TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -50,9 +51,9 @@ best: install  ## the same for hours, with the best figures known
 summary: install  ## print the figures of the last run again
 	@python -m evaluation.summary
 
-serve: install  ## serve the champion over HTTP (PORT=3000)
+serve: install  ## serve the champion over HTTP (HOST=127.0.0.1 PORT=3000)
 	mkdir -p $(BENTOML_HOME)
-	bentoml serve serving.service:TicketAssistantService --port $(PORT)
+	bentoml serve serving.service:TicketAssistantService --host $(HOST) --port $(PORT)
 
 mlflow: install  ## open the runs in the browser (port 5000)
 	mlflow ui --backend-store-uri sqlite:///mlflow.db

@@ -81,6 +81,12 @@ def render_checks(checks: Sequence[Check], summary: Mapping[str, Any]) -> str:
     lines += ["|---|---:|"]
     lines += [f"| {name} | {summary['splits'][name]:,} |" for name in SPLITS]
     lines += ["", f"{summary['near_train']:,} test tickets have a near-duplicate outside test."]
+    if summary["published_moved"]:
+        lines += [
+            "",
+            f"{summary['published_moved']:,} tickets of other published parts went to train, "
+            "because their group stands in more than one of them.",
+        ]
     groups = summary["groups"]
     lines += [
         "",

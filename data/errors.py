@@ -7,10 +7,11 @@
     │   ├── UnknownLabelError    a label the taxonomy does not list
     │   ├── RejectedRowsError    more rows were rejected than prepare.max_rejected allows
     │   └── LeakageError         the same ticket on both sides of a split
-    └── ModelError               a model cannot do what was asked of it
-        ├── NotFittedError       predict before fit
-        ├── WeightsError         base weights are missing or are not the published ones
-        └── BundleError          a bundle folder is incomplete, altered, foreign or too new
+    ├── ModelError               a model cannot do what was asked of it
+    │   ├── NotFittedError       predict before fit
+    │   ├── WeightsError         base weights are missing or are not the published ones
+    │   └── BundleError          a bundle folder is incomplete, altered, foreign or too new
+    └── ServingError             drawn on in serving/problems.py: not ready, overloaded, too late
 
 A message says what was found, what was expected and where; it never contains ticket text.
 """

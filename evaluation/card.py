@@ -31,12 +31,16 @@ def render_card(evaluation: Evaluation) -> str:
 
 
 def _warning(evaluation: Evaluation) -> list[str]:
-    if not evaluation.fallback:
+    if not evaluation.synthetic:
         return []
+    why = (
+        "The data set asked for could not be fetched, and the bundled sample stood in."
+        if evaluation.fallback
+        else "This is the bundled sample."
+    )
     return [
-        "> **Warning: synthetic.** The data set asked for could not be fetched, and the bundled "
-        "sample of synthetic tickets stood in. Neither the models nor the figures below speak of "
-        "real tickets. Do not put this bundle to work."
+        f"> **Warning: synthetic.** {why} Its tickets were written for this project. Neither the "
+        "models nor the figures below speak of real tickets. Do not put this bundle to work."
     ]
 
 
@@ -100,9 +104,10 @@ def _certificate(evaluation: Evaluation) -> str:
     parts = []
     for name, found in evaluation.targets.items():
         routing = found.routing
+        who = "For all classes at once" if routing["family"] == "all" else "For each class alone"
         lines = [
             f"**{_cell(name)}**: a ticket is routed without a person when its confidence reaches "
-            "the threshold of its predicted class. For each class on its own, with "
+            f"the threshold of its predicted class. {who}, with "
             f"{percent(routing['confidence'], 0)} confidence, at least "
             f"{percent(routing['accuracy'], 0)} of the tickets so routed carry the label a person "
             "would have given, as long as new tickets resemble the calibration tickets. "

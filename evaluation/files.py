@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from data.fetching import SAMPLE
 from evaluation.assessment import TargetAssessment
 from evaluation.curves import confusion_rows, reliability_table, risk_coverage_table
 from evaluation.league import Table
@@ -42,6 +43,11 @@ class Evaluation:
     @property
     def fallback(self) -> bool:
         return bool(self.summary["fallback"])
+
+    @property
+    def synthetic(self) -> bool:
+        """True for the bundled sample, whether it was asked for or stood in."""
+        return self.fallback or self.summary["dataset"] == SAMPLE
 
     @property
     def n_test(self) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from data.fetching import SAMPLE
 from evaluation.wording import count, interval, number, percent
 
 REPORTS = Path("evaluation/reports")
@@ -47,7 +48,8 @@ def _alarm(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _head(metrics: Mapping[str, Any]) -> list[str]:
-    lines = [f"dataset   {metrics['dataset']}, {count(metrics['n_test'])} test tickets"]
+    kind = " (synthetic)" if metrics["dataset"] == SAMPLE else ""
+    lines = [f"dataset   {metrics['dataset']}{kind}, {count(metrics['n_test'])} test tickets"]
     if metrics["bundle"]:
         lines.append(f"bundle    {metrics['bundle']}")
     if latency := metrics.get("latency"):
@@ -95,7 +97,7 @@ def _classes(classes: list[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def read_metrics(folder: Path = REPORTS) -> dict[str, Any]:
+def read_metrics(folder: Path) -> dict[str, Any]:
     """The content of metrics.json.
 
     Raises
@@ -113,7 +115,7 @@ def read_metrics(folder: Path = REPORTS) -> dict[str, Any]:
 
 def main() -> None:
     report = (REPORTS / "report.html").resolve()
-    sys.stdout.write(summarise(read_metrics(), report))
+    sys.stdout.write(summarise(read_metrics(REPORTS), report))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def headline(figures: Mapping[str, Any]) -> tuple[str, str]:
     if not automatic or accuracy is None:
         return (
             "No ticket is routed without a person yet.",
-            "For no class did the calibration tickets prove the accuracy that is promised.",
+            "The calibration tickets prove too little for that.",
         )
     return (
         f"{of_hundred(automatic)} of 100 tickets can be routed without a person.",

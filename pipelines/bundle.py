@@ -22,11 +22,10 @@ from models.probes import Assistant
 from pipelines import run
 from pipelines.params import read_params
 from pipelines.revision import Revision, read_revision
+from pipelines.train import PREPARED, RECORDS, TRAINED
 
 logger = logging.getLogger(__name__)
 
-PREPARED = Path("data/prepared")
-TRAINED = Path("models/trained")
 REPORTS = Path("evaluation/reports")
 CANDIDATE = Path("models/bundles/candidate")
 
@@ -153,11 +152,13 @@ def without_slices(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     params = read_params()
-    with run.stage("bundle", seed=params.seed) as tracked:
-        manifest = bundle(
-            read_prepared(PREPARED), params.model_dump(mode="json"), read_revision(Path.cwd())
-        )
+    told = params.model_dump(mode="json")
+    with run.stage(
+        "bundle", record=RECORDS / "bundle.json", params=told, seed=params.seed
+    ) as tracked:
+        manifest = bundle(read_prepared(PREPARED), told, read_revision(Path.cwd()))
         tracked.tag(bundle=manifest.version)
+        tracked.note(bundle=manifest.version)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from serving.contract import (
     example,
 )
 from serving.contract import problems as problem_docs
+from serving.edge import LastResort
 from serving.limits import BodyLimit, check_many, check_one, require_json
 from serving.settings import Settings
 from serving.telemetry import Telemetry, Watched
@@ -63,9 +64,11 @@ def create_app(
     async def answer(tickets: tuple[Ticket, ...]) -> list[Prediction]:
         champion = assistants.champion
         try:
-            async with asyncio.timeout(settings.timeout_seconds):
+            async with asyncio.timeout(settings.timeout_seconds) as deadline:
                 predictions = await batcher.predict(champion.assistant, tickets)
         except TimeoutError:
+            if not deadline.expired():
+                raise
             raise problems.DeadlineError(settings.timeout_seconds) from None
         telemetry.answered(predictions)
         return predictions
@@ -150,6 +153,7 @@ def create_app(
     app.openapi = openapi  # type: ignore[method-assign]
     pages.install(app)
     problems.install(app)
+    app.add_middleware(LastResort)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Watched, telemetry=telemetry, access_log=settings.access_log)
     return app

@@ -12,7 +12,8 @@ from data.errors import BundleError
 from models.deployment import Deployment
 from models.manifest import Manifest
 from serving.batching import Assistant
-from serving.problems import NotReadyError, anonymous_traceback
+from serving.edge import anonymous_traceback
+from serving.problems import NotReadyError
 
 logger = logging.getLogger(__name__)
 

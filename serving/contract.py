@@ -25,7 +25,7 @@ TICKET: dict[str, JsonValue] = {
     "it did not help. Could somebody have a look?",
     "language": "en",
 }
-"""The ticket of the documentation; invented."""
+"""The ticket of the documentation; invented, as are the labels of its answer."""
 
 OTHER_TICKET: dict[str, JsonValue] = {
     "id": "T-1043",
@@ -35,12 +35,12 @@ OTHER_TICKET: dict[str, JsonValue] = {
 
 PREDICTION: dict[str, JsonValue] = {
     "ticket_id": "T-1042",
-    "bundle": "it-service-tickets-1f0c2a9b",
+    "bundle": "your-tickets-1f0c2a9b",
     "fallback": False,
     "language": "en",
     "targets": {
-        "category": {
-            "label": "Access",
+        "team": {
+            "label": "networking",
             "confidence": 0.97,
             "decision": "auto",
             "reason": "certified",
@@ -55,15 +55,15 @@ OTHER_PREDICTION: dict[str, JsonValue] = {
     **PREDICTION,
     "ticket_id": "T-1043",
     "targets": {
-        "category": {
-            "label": "Hardware",
+        "team": {
+            "label": "workplace",
             "confidence": 0.62,
             "decision": "review",
             "reason": "below_threshold",
             "threshold": 0.79,
             "shortlist": [
-                {"label": "Hardware", "probability": 0.62},
-                {"label": "Purchase", "probability": 0.35},
+                {"label": "workplace", "probability": 0.62},
+                {"label": "purchasing", "probability": 0.35},
             ],
         }
     },

@@ -14,7 +14,7 @@ from models.manifest import Manifest
 from serving.app import create_app
 from serving.assistants import Assistants
 from serving.batching import Assistant, Batcher
-from serving.problems import ForeignErrors
+from serving.edge import ForeignErrors
 from serving.settings import Settings
 from serving.telemetry import Telemetry, configure_logging
 

@@ -60,7 +60,7 @@ def test_importing_any_module_does_nothing(tmp_path: Path) -> None:
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in SOURCES
-        if path.name != "__init__.py" and path.relative_to(ROOT).parts[0] != "serving"
+        if path.name != "__init__.py" and path.relative_to(ROOT).as_posix() != "serving/service.py"
     ]
     code = (
         "import sys, os, logging, random; sys.path.insert(0, sys.argv[1]);"

@@ -1,7 +1,7 @@
 """The app around a bundle that answers by rule."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 from serving.app import create_app
 from serving.assistants import Assistants
 from serving.batching import Batcher
-from serving.problems import ForeignErrors
+from serving.edge import ForeignErrors
 from serving.settings import Settings
 from serving.telemetry import Telemetry
-from tests.serving.fakes import MemoryStore, RuleAssistant, make_manifest
+from tests.serving.fakes import MakeApp, MemoryStore, RuleAssistant, make_manifest
 
 
 @pytest.fixture
@@ -44,9 +44,6 @@ def assistants(
         tmp_path,
         changed=telemetry.bundle_changed,
     )
-
-
-MakeApp = Callable[..., FastAPI]
 
 
 @pytest.fixture

@@ -1,15 +1,20 @@
 """A bundle that answers by rule, and a store in memory."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+from fastapi import FastAPI
 
 from data.schema import Candidate, Prediction, TargetPrediction, Ticket
 from models.deployment import Arm, Deployment
 from models.manifest import Manifest
 
 VERSION = "invented-0a1b2c3d"
+
+MakeApp = Callable[..., FastAPI]
+"""From settings to the app, around the fixtures of the test."""
 
 
 class RuleAssistant:
@@ -18,6 +23,7 @@ class RuleAssistant:
     def __init__(self) -> None:
         self.calls: list[int] = []
         self.fails_on: str | None = None
+        self.failure: type[Exception] = ArithmeticError
         self.gate = threading.Event()
         self.gate.set()
         self.asked = threading.Event()
@@ -27,7 +33,7 @@ class RuleAssistant:
         assert self.gate.wait(10), "the test forgot to open the gate"
         self.calls.append(len(tickets))
         if self.fails_on and any(self.fails_on in ticket.text for ticket in tickets):
-            raise ArithmeticError(f"cannot work with {tickets[0].text}")
+            raise self.failure(f"cannot work with {tickets[0].text}")
         return [self._answer(ticket) for ticket in tickets]
 
     def _answer(self, ticket: Ticket) -> Prediction:

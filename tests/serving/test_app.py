@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from serving.assistants import Assistants
-from serving.problems import MEDIA_TYPE, ForeignErrors
-from tests.serving.conftest import MakeApp
-from tests.serving.fakes import VERSION, MemoryStore, RuleAssistant
+from serving.edge import ForeignErrors
+from serving.problems import MEDIA_TYPE
+from tests.serving.fakes import VERSION, MakeApp, MemoryStore, RuleAssistant
 
 JSON = {"content-type": "application/json"}
 
@@ -237,6 +237,13 @@ def test_a_model_that_breaks_is_a_500_and_the_service_goes_on(
     told = problem(client.post("/v1/predict", json={"text": "poison"}), 500, "internal")
     assert told["instance"].startswith("urn:uuid:")
     assert client.post("/v1/predict", json={"text": "printer"}).status_code == 200
+
+
+def test_a_time_out_inside_the_model_is_not_taken_for_the_deadline(
+    client: TestClient, rule: RuleAssistant
+) -> None:
+    rule.fails_on, rule.failure = "slow", TimeoutError
+    problem(client.post("/v1/predict", json={"text": "slow"}), 500, "internal")
 
 
 SECRET = "S3CRET-Müller-4711"

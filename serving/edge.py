@@ -1,0 +1,90 @@
+"""The outermost layers: what nobody expected, and what others answered in our place."""
+
+import logging
+import traceback
+import uuid
+from collections.abc import Callable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.problems import KINDS, MEDIA_TYPE, NotReadyError, kind_of_status, problem_response
+
+logger = logging.getLogger(__name__)
+
+
+def anonymous_traceback(error: BaseException) -> str:
+    """Types and lines of an exception and its causes, without messages.
+
+    A message may quote what was being worked on, and that is a customer's text.
+    """
+    parts: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(parts) < 5:
+        frames = "".join(traceback.format_tb(current.__traceback__))
+        parts.append(f"{frames}{type(current).__module__}.{type(current).__qualname__}")
+        current = current.__cause__ or current.__context__
+    return "\n\nafter\n\n".join(parts)
+
+
+class LastResort:
+    """Turns an exception nobody expected into a 500 whose id stands in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001 - the outermost edge
+            incident = f"urn:uuid:{uuid.uuid4()}"
+            logger.error("unexpected error %s\n%s", incident, anonymous_traceback(error))
+            if scope["type"] != "http" or started:
+                raise RuntimeError(f"the response was cut short: {incident}") from None
+            await problem_response(KINDS[500], instance=incident)(scope, receive, send)
+
+
+class ForeignErrors:
+    """Retells errors of the layers around us (BentoML's probes, time-outs) as problems.
+
+    Parameters
+    ----------
+    app : the application whose errors are retold
+    why_not_ready : gives the reason to state beside a 503
+    """
+
+    def __init__(self, app: ASGIApp, why_not_ready: Callable[[], str | None]) -> None:
+        self.app = app
+        self.why_not_ready = why_not_ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        retold: Response | None = None
+
+        async def retelling(message: Message) -> None:
+            nonlocal retold
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                headers = dict(message["headers"])
+                if not headers.get(b"content-type", b"").startswith(MEDIA_TYPE.encode()):
+                    retold = self.retell(message["status"])
+                    await retold(scope, receive, send)
+            if retold is None:
+                await send(message)
+
+        await self.app(scope, receive, retelling)
+
+    def retell(self, status: int) -> Response:
+        """The problem that stands for a foreign response."""
+        reason = self.why_not_ready() if status == 503 else None
+        if reason is None:
+            return problem_response(kind_of_status(status))
+        return problem_response(KINDS[NotReadyError], reason, {"retry-after": "5"})
