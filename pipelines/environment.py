@@ -13,12 +13,19 @@ SWITCHES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "DVC_NO_ANALYTICS": "1",
+    # MLflow sets up a log of its own on import, and prints an address for every run that ends.
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Threads that spin while they wait starve each other where cores are shared.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 """Set unless the user has set them; spelt as each package compares them."""
 
-QUIET = ("alembic", "mlflow", "httpx", "urllib3", "matplotlib", "fontTools", "git", "fsspec")
+QUIET = (
+    *("alembic", "mlflow", "httpx", "urllib3", "matplotlib", "fontTools", "git", "fsspec"),
+    "sentence_transformers",
+)
 """Packages that tell at INFO what helps nobody."""
 
 

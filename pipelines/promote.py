@@ -49,7 +49,8 @@ def promote(
     publish_bundle(registry, store, version, check)
     before = registry.find_alias(alias)
     registry.move_alias(alias, version, share if alias == "challenger" else None)
-    logger.info("%s is %s over %s", version, alias, before or "nobody")
+    if before != version:
+        logger.info("%s is %s over %s", version, alias, before or "nobody")
     return publish_aliases(registry, store, check)
 
 

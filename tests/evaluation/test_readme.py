@@ -1,10 +1,13 @@
 """The README quotes what was measured, and nothing else."""
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from data.errors import DataError
+from evaluation import readme
 from evaluation.readme import BEGIN, END, RESULTS, read_results, render_figures, with_figures
 
 ROOT = Path(__file__).parents[2]
@@ -29,3 +32,20 @@ def test_a_page_without_markers_is_refused() -> None:
 def test_only_what_stands_between_the_markers_changes() -> None:
     page = with_figures(f"before\n{BEGIN}\nold\n{END}\nafter", "new")
     assert page == f"before\n{BEGIN}\nnew\n{END}\nafter"
+
+
+def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch) -> None:
+    figures = {"accuracy": 0.9, "macro_f1": 0.8, "ece": 0.01, "automatic_accuracy": 0.97}
+    figures |= {"certified_automation": 0.7, "certified_automation_ci": [0.6, 0.8], "slices": [1]}
+    metrics = {"dataset": "real", "seconds": {"train": 120.0}, "targets": {"queue": figures}}
+    (tmp_path / "evaluation/reports").mkdir(parents=True)
+    reports = tmp_path / "evaluation/reports/metrics.json"
+    reports.write_text(json.dumps(metrics), encoding="utf-8")
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["readme", "keep", "shipped"])
+    readme.main()
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| shipped | real, queue | 0.9000 | 0.8000 | 0.0100 | 70.0" in page
+    kept = json.loads((tmp_path / "docs/results/shipped.json").read_text(encoding="utf-8"))
+    assert "slices" not in kept["targets"]["queue"]

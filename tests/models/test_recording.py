@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from models.recording import connect, log_metrics, log_params, numbers, tracking_uri
 
@@ -54,3 +55,32 @@ def test_any_name_and_any_number_of_metrics_can_be_logged(repository: Path) -> N
 def test_only_numbers_are_metrics() -> None:
     nested = {"a": {"b": 1, "ci": [0.1, 0.2]}, "name": "x", "none": None, "flag": True}
     assert numbers(nested) == {"a.b": 1.0, "a.ci.0": 0.1, "a.ci.1": 0.2}
+
+
+def test_two_stages_that_start_at_once_share_the_experiment(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first = connect(repository)
+    answers = [None]
+    look = MlflowClient.get_experiment_by_name
+    monkeypatch.setattr(
+        MlflowClient,
+        "get_experiment_by_name",
+        lambda self, name: answers.pop() if answers else look(self, name),
+    )
+    assert connect(repository)[1] == first
+
+
+def test_a_server_decides_where_artefacts_lie(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.invalid:5000")
+    asked: dict[str, str | None] = {}
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", lambda self, name: None)
+    monkeypatch.setattr(
+        MlflowClient,
+        "create_experiment",
+        lambda self, name, artifact_location: asked.setdefault(name, artifact_location) or "7",
+    )
+    assert connect(repository)[1] == "7"
+    assert asked == {"ticket-assistant": None}

@@ -10,9 +10,11 @@ from data.errors import BundleError
 from data.schema import Ticket
 from models.assistant import TicketAssistant
 from models.bundle import Origin, load, seal, verify
+from models.linear import LinearMember, LinearParams
 from models.publishing import FolderStore
 from models.registry import Registry
 from pipelines import register as command
+from pipelines.bundle import CANDIDATE
 from pipelines.register import register
 
 Check = Callable[[Path], object]
@@ -141,17 +143,22 @@ def test_a_bundle_of_the_sample_is_registered_with_a_warning(
 
 def test_the_command_says_that_there_is_nothing_to_do(
     repository: Path,
-    sealed: Path,
-    check: Check,
+    trained_keywords: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    texts = ["the network is down", "no network", "printer jam", "printer has no paper"] * 3
+    member = LinearMember(LinearParams(min_df=1))
+    member.fit(texts, {"category": ["network", "network", "printer", "printer"] * 3})
+    member.save(trained_keywords / "linear")
+    origin, probes = Origin("invented", False, "0" * 64, {}, {}), [Ticket(text=texts[0])]
+    seal(trained_keywords, CANDIDATE, origin, card="", reference={}, probes=probes)
     (repository / "params.yaml").write_text("dataset: invented\nseed: 1\n")
-    monkeypatch.setattr("sys.argv", ["register", str(sealed)])
-    monkeypatch.setattr(command.register, "__defaults__", (check,))
+    monkeypatch.setattr("sys.argv", ["register"])
     with caplog.at_level(logging.INFO):
         command.main()
         assert "made champion, the first one" in caplog.text
+        assert "nothing to do" not in caplog.text
         command.main()
     assert "is registered and published already: nothing to do" in caplog.text
     assert (repository / "models/published/deployment.json").exists()
