@@ -38,7 +38,7 @@ _TOKENS = re.compile(
     r"|AIza[\w-]{35}"  # Google
     r"|(?:sk|pk|rk)[-_](?:live[-_]|test[-_]|proj[-_]|ant[-_])?[\w-]{16,}"  # Stripe, OpenAI
     r"|hf_\w{20,}|npm_\w{20,}|pypi-[\w-]{20,}"
-    r")"
+    r")+"  # one after the other without a gap, they are hidden together
 )
 _BEARER = re.compile(
     rf"\b(bearer\s{{1,3}})(?!{_PLACEHOLDER})(?=\S{{0,200}}\d)\S{{8,}}", re.IGNORECASE

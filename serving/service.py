@@ -8,6 +8,7 @@ shape.
 from pathlib import Path
 
 import bentoml
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.manifest import Manifest
@@ -90,7 +91,8 @@ class TicketAssistantService:
         from models.publishing import open_store
 
         configure_logging()
-        self.telemetry = Telemetry()
+        # Of its own, so that a process may build the service twice, as tests do.
+        self.telemetry = Telemetry(CollectorRegistry())
         self.batcher = Batcher(
             settings.encoder_batch, settings.max_waiting, observe=self.telemetry.encoded
         )

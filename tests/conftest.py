@@ -20,6 +20,7 @@ os.environ.update(
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from data.schema import Ticket
 from models.assistant import TicketAssistant
@@ -29,6 +30,11 @@ from models.routing import ClassCertificate, RoutingPolicy
 from models.shortlist import Shortlist
 
 ROOT = Path(__file__).parent.parent
+
+# CI must not turn red by a draw of luck; whoever runs the tests at hand looks further every time.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @dataclass(frozen=True)

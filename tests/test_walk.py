@@ -63,12 +63,18 @@ def test_the_published_bundle_answers_like_the_report_says(walked: Path) -> None
     assert accuracy == pytest.approx(metrics["targets"]["category"]["accuracy"], abs=0.02)
 
 
-def test_the_service_answers_from_the_champion(walked: Path) -> None:
+def test_the_service_answers_from_the_champion(
+    walked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     from starlette.testclient import TestClient
 
-    from serving.service import TicketAssistantService
+    from serving import service
+    from serving.settings import Settings
 
-    with TestClient(TicketAssistantService.to_asgi()) as client:
+    settings = Settings.model_validate({"bundle_store": str(walked / "store")})
+    monkeypatch.setattr(service, "settings", settings)
+    with TestClient(service.TicketAssistantService.to_asgi()) as client:
         deadline = time.monotonic() + 60
         while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
