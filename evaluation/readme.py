@@ -23,19 +23,17 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 def render_figures(results: Mapping[str, Mapping[str, Any]]) -> str:
     """A markdown table with a row per kept run and target, certified automation with interval."""
     lines = [
-        "| run | data set | accuracy | macro F1 | ECE | routed unseen | of those right | minutes |",
-        "|---|---|---|---|---|---|---|---|",
+        "| run | data set | accuracy | macro F1 | ECE | routed unseen | of those right |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, metrics in results.items():
-        minutes = sum(metrics["seconds"].values()) / 60
         for target, figures in metrics["targets"].items():
             routed = percent(figures["certified_automation"])
             between = interval(figures["certified_automation_ci"])
             lines.append(
                 f"| {name} | {metrics['dataset']}, {target} "
                 f"| {figures['accuracy']:.4f} | {figures['macro_f1']:.4f} | {figures['ece']:.4f} "
-                f"| {routed} [{between}] | {percent(figures['automatic_accuracy'])} "
-                f"| {minutes:.0f} |"
+                f"| {routed} [{between}] | {percent(figures['automatic_accuracy'])} |"
             )
     return "\n".join(lines)
 
