@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.multiclass import OneVsRestClassifier
 
 from data.errors import NotFittedError
 from models.base import Labels, Probabilities, classes_of
 from models.encoders import encode_texts, find_encoder, open_encoder
-from models.heads import fit_head, load_sklearn, predict_head, save_sklearn
+from models.heads import fit_head, load_heads, predict_head, save_heads
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -83,8 +82,7 @@ class EmbeddingMember:
             raise NotFittedError("EmbeddingMember")
         folder.mkdir(parents=True, exist_ok=True)
         self._encoder.save_pretrained(str(folder / "encoder"), create_model_card=False)
-        for position, target in enumerate(self.targets_):
-            save_sklearn(self._heads[target], folder / f"head-{position}.skops")
+        save_heads(self._heads, folder)
         facts = {"params": self.params.model_dump(), "targets": self.targets_}
         (folder / "member.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
@@ -95,10 +93,5 @@ class EmbeddingMember:
         member = cls(EmbeddingParams.model_validate(facts["params"]))
         member.targets_ = {t: tuple(names) for t, names in facts["targets"].items()}
         member._encoder = open_encoder(folder / "encoder", member.params.max_tokens, normalise=True)
-        heads = [load_sklearn(folder / f"head-{i}.skops") for i in range(len(member.targets_))]
-        member._heads = {
-            target: head
-            for target, head in zip(member.targets_, heads, strict=True)
-            if isinstance(head, OneVsRestClassifier)
-        }
+        member._heads = load_heads(folder, member.targets_)
         return member

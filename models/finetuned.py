@@ -17,6 +17,8 @@ from models.encoders import encode_texts, find_encoder, open_encoder
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from models.frozen_states import FrozenStates
+
 
 class FinetunedParams(BaseModel):
     """What the fine-tuned member may be told; unknown keys are refused."""
@@ -44,6 +46,10 @@ class FinetunedParams(BaseModel):
 class FinetunedMember:
     """Knows this organisation's tickets; the strongest member and the slowest to train.
 
+    Parameters
+    ----------
+    frozen : where several fits share what the frozen layers make of each text
+
     Attributes
     ----------
     targets_ : target -> class names, in column order
@@ -56,12 +62,14 @@ class FinetunedMember:
         *,
         seed: int = 0,
         progress: Progress | None = None,
+        frozen: "FrozenStates | None" = None,
     ) -> None:
         self.params = params or FinetunedParams()
         self.seed = seed
         self.targets_: dict[str, tuple[str, ...]] = {}
         self.history_: list[dict[str, float]] = []
         self._progress = progress
+        self._frozen = frozen
         self._encoder: SentenceTransformer | None = None
 
     def fit(
@@ -95,6 +103,7 @@ class FinetunedMember:
             seed=self.seed,
             checkpoint=checkpoint,
             progress=self._progress,
+            frozen=self._frozen,
         )
         return self
 

@@ -1,19 +1,19 @@
 """The training loop of the fine-tuned member: buckets, one cycle, early stopping, resume."""
 
-import json
-import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 
 from models.base import Labels, Progress
+from models.checkpoints import TrainingState, resume, save_checkpoint
 from models.encoders import reduced_precision
+from models.frozen_states import FrozenStates, pad_states, pad_tokens, pass_layers
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,6 +29,20 @@ CHECKPOINT_SECONDS = 60.0
 Heads = dict[str, NDArray[np.float32]]
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Texts as the network reads them, with the classes it is to find.
+
+    `states`, where there are any, are those above the `frozen_layers`; `truth` has shape
+    (n, n_targets).
+    """
+
+    tokens: list[list[int]]
+    states: list[torch.Tensor] | None
+    frozen_layers: int
+    truth: torch.Tensor
+
+
 def finetune(
     encoder: "SentenceTransformer",
     targets: dict[str, tuple[str, ...]],
@@ -40,12 +54,17 @@ def finetune(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    frozen: FrozenStates | None = None,
 ) -> tuple[Heads, list[dict[str, float]]]:
     """Train the encoder in place and return its heads with the history of the looks at valid.
 
     The learning rate climbs linearly, then falls linearly to 0; the weights with the lowest loss
-    on valid win. Without dropout nothing is drawn at random after the first step, so that a run
-    taken up from a checkpoint ends in the very weights of an uninterrupted one.
+    on valid win. Dropout is drawn anew from the seed and the step, so that a run taken up from a
+    checkpoint ends in the very weights of an uninterrupted one.
+
+    Parameters
+    ----------
+    frozen : keeps what the frozen layers make of each text, to be shared by several fits
 
     Returns
     -------
@@ -60,27 +79,26 @@ def finetune(
     ).to(device)
     _prepare_encoder(encoder, params)
     optimizer = _optimizer(encoder, heads, params)
-    tokens = tokenise(encoder, texts)
-    truth = encode_labels(targets, labels)
+    if params.frozen_layers:
+        frozen = frozen or FrozenStates(params.frozen_layers)
+    train = _inputs(encoder, targets, texts, labels, frozen, progress)
+    held_out = _inputs(encoder, targets, *valid, frozen) if valid else None
     plan = [
         batch
         for epoch in range(params.epochs)
-        for batch in bucketed_batches(tokens, params.batch_size, seed * 1000 + epoch)
+        for batch in bucketed_batches(train.tokens, params.batch_size, seed * 1000 + epoch)
     ]
     looks = _look_steps(len(plan), params)
-    held_out = (tokenise(encoder, valid[0]), encode_labels(targets, valid[1])) if valid else None
-
-    state = TrainingState()
-    if checkpoint and (checkpoint / "state.json").exists():
-        state = _resume(checkpoint, encoder, heads, optimizer)
     modules = torch.nn.ModuleDict({"encoder": encoder[0].auto_model, "heads": heads})
+    state = resume(checkpoint, modules, optimizer) if checkpoint else TrainingState()
     trained = [p for p in modules.parameters() if p.requires_grad]
     saved = time.monotonic()
     encoder.train()
     for step in range(state.step, len(plan)):
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * one_cycle(step, len(plan), params.warmup)
-        loss = _loss(encoder, heads, tokens, truth, plan[step], params.label_smoothing)
+        torch.manual_seed(seed * 1_000_003 + step)
+        loss = _loss(encoder, heads, train, plan[step], params.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, params.clip)
         optimizer.step()
@@ -94,7 +112,7 @@ def finetune(
                 break
             encoder.train()
         if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_checkpoint(checkpoint, state, modules, optimizer)
+            save_checkpoint(checkpoint, state, modules, optimizer)
             saved = time.monotonic()
     if state.best is not None:
         modules.load_state_dict(state.best, strict=False)
@@ -107,18 +125,6 @@ def finetune(
         for name, value in head.named_parameters()
     }
     return fitted, state.history
-
-
-class TrainingState:
-    """How far a run has come; what a checkpoint keeps beside the weights."""
-
-    def __init__(self) -> None:
-        self.step = 0
-        self.running = 0.0
-        self.history: list[dict[str, float]] = []
-        self.best: dict[str, torch.Tensor] | None = None
-        self.best_loss = math.inf
-        self.since_best = 0
 
 
 def one_cycle(step: int, steps: int, warmup: float) -> float:
@@ -192,41 +198,51 @@ def _look_steps(steps: int, params: "FinetunedParams") -> set[int]:
     return {round(steps * (i + 1) / looks) for i in range(looks)}
 
 
-def _batch(
-    tokens: Sequence[Sequence[int]], rows: NDArray[np.int64], device: torch.device
-) -> dict[str, torch.Tensor]:
-    longest = max(len(tokens[i]) for i in rows)
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    mask = torch.zeros(len(rows), longest, dtype=torch.long)
-    for position, row in enumerate(rows):
-        ids[position, : len(tokens[row])] = torch.tensor(tokens[row])
-        mask[position, : len(tokens[row])] = 1
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+def _inputs(
+    encoder: "SentenceTransformer",
+    targets: dict[str, tuple[str, ...]],
+    texts: Sequence[str],
+    labels: Labels,
+    frozen: FrozenStates | None,
+    progress: Progress | None = None,
+) -> Inputs:
+    tokens = tokenise(encoder, texts)
+    states = frozen.of(encoder, texts, tokens, progress) if frozen else None
+    return Inputs(tokens, states, frozen.layers if frozen else 0, encode_labels(targets, labels))
 
 
 def _logits(
-    encoder: "SentenceTransformer", heads: torch.nn.ModuleList, batch: dict[str, torch.Tensor]
+    encoder: "SentenceTransformer",
+    heads: torch.nn.ModuleList,
+    inputs: Inputs,
+    rows: NDArray[np.int64],
 ) -> list[torch.Tensor]:
-    with reduced_precision(batch["input_ids"].device.type):
-        hidden = encoder[0].auto_model(**batch).last_hidden_state  # (b, tokens, dimension)
-    mask = batch["attention_mask"].unsqueeze(-1)
-    pooled = (hidden.float() * mask).sum(1) / mask.sum(1)  # (b, dimension)
+    network, device = encoder[0].auto_model, encoder.device
+    with reduced_precision(device.type):
+        if inputs.states is None:
+            ids, mask = pad_tokens([inputs.tokens[row] for row in rows], device)
+            hidden = network(input_ids=ids, attention_mask=mask).last_hidden_state
+        else:
+            hidden, mask = pad_states(inputs.states, rows, device)
+            hidden = pass_layers(
+                network, hidden, mask, inputs.frozen_layers, len(network.encoder.layer)
+            )
+    weight = mask.unsqueeze(-1)
+    pooled = (hidden.float() * weight).sum(1) / weight.sum(1)  # (b, dimension)
     return [head(pooled) for head in heads]
 
 
 def _loss(
     encoder: "SentenceTransformer",
     heads: torch.nn.ModuleList,
-    tokens: Sequence[Sequence[int]],
-    truth: torch.Tensor,
+    inputs: Inputs,
     rows: NDArray[np.int64],
     smoothing: float,
 ) -> torch.Tensor:
     """Mean cross entropy over the targets; a target without a label in the batch adds 0."""
-    device = encoder.device
-    logits = _logits(encoder, heads, _batch(tokens, rows, device))
-    wanted = truth[torch.from_numpy(rows)].to(device)
-    total = torch.zeros((), device=device)
+    logits = _logits(encoder, heads, inputs, rows)
+    wanted = inputs.truth[torch.from_numpy(rows)].to(encoder.device)
+    total = torch.zeros((), device=encoder.device)
     for column, answer in enumerate(logits):
         if bool((wanted[:, column] != IGNORED).any()):
             total = total + torch.nn.functional.cross_entropy(
@@ -239,19 +255,18 @@ def _look(
     state: TrainingState,
     encoder: "SentenceTransformer",
     heads: torch.nn.ModuleList,
-    held_out: tuple[list[list[int]], torch.Tensor],
+    held_out: Inputs,
     params: "FinetunedParams",
     modules: torch.nn.Module,
 ) -> bool:
     """Note the loss on valid and keep the weights if it is the lowest; True: time to stop."""
-    tokens, truth = held_out
     encoder.eval()
-    order = np.argsort([len(t) for t in tokens], kind="stable")
+    order = np.argsort([len(t) for t in held_out.tokens], kind="stable")
     total, weight = 0.0, 0
     with torch.inference_mode():
         for start in range(0, len(order), 64):
             rows = order[start : start + 64]
-            total += _loss(encoder, heads, tokens, truth, rows, 0.0).item() * len(rows)
+            total += _loss(encoder, heads, held_out, rows, 0.0).item() * len(rows)
             weight += len(rows)
     loss = total / max(1, weight)
     state.history.append(
@@ -271,58 +286,3 @@ def _look(
         return False
     state.since_best += 1
     return state.since_best >= params.patience
-
-
-def _save_checkpoint(
-    folder: Path,
-    state: TrainingState,
-    modules: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> None:
-    """Write weights, moments and progress; the small JSON last, by rename: all or nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        f"now.{n}": p.detach().clone() for n, p in modules.named_parameters() if p.requires_grad
-    }
-    tensors |= {f"best.{name}": value.clone() for name, value in (state.best or {}).items()}
-    moments = optimizer.state_dict()["state"]
-    for index, values in moments.items():
-        tensors |= {f"moment.{index}.{name}": value.clone() for name, value in values.items()}
-    name = f"step-{state.step}.safetensors"
-    save_file(tensors, folder / name)
-    facts = {k: v for k, v in vars(state).items() if k != "best"} | {"tensors": name}
-    facts["best_loss"] = None if math.isinf(state.best_loss) else state.best_loss
-    partial = folder / "state.json.part"
-    partial.write_text(json.dumps(facts), encoding="utf-8")
-    partial.replace(folder / "state.json")
-    for old in folder.glob("step-*.safetensors"):
-        if old.name != name:
-            old.unlink()
-
-
-def _resume(
-    folder: Path,
-    encoder: "SentenceTransformer",
-    heads: torch.nn.ModuleList,
-    optimizer: torch.optim.Optimizer,
-) -> TrainingState:
-    facts = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    tensors = load_file(folder / facts.pop("tensors"))
-    state = TrainingState()
-    best_loss = facts.pop("best_loss")
-    vars(state).update(facts)
-    state.best_loss = math.inf if best_loss is None else best_loss
-    now = {k.removeprefix("now."): v for k, v in tensors.items() if k.startswith("now.")}
-    best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
-    state.best = best or None
-    modules = torch.nn.ModuleDict({"encoder": encoder[0].auto_model, "heads": heads})
-    modules.load_state_dict(now, strict=False)
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("moment."):
-            _, index, name = key.split(".", 2)
-            moments.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict(
-        {"state": moments, "param_groups": optimizer.state_dict()["param_groups"]}
-    )
-    return state

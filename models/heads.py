@@ -1,6 +1,6 @@
 """Logistic-regression heads, one per target, over features that are already there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +65,31 @@ def load_sklearn(path: Path) -> object:
         raise BundleError(f"{path.name} holds types that are not allowed") from error
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise BundleError(f"{path.name} cannot be read: {type(error).__name__}") from error
+
+
+def save_heads(heads: Mapping[str, OneVsRestClassifier], folder: Path) -> None:
+    """Write `head-<position of the target>.skops` for each target, in the order given."""
+    for position, head in enumerate(heads.values()):
+        save_sklearn(head, folder / f"head-{position}.skops")
+
+
+def load_heads(
+    folder: Path, targets: Mapping[str, tuple[str, ...]]
+) -> dict[str, OneVsRestClassifier]:
+    """Read what `save_heads` wrote; targets in the same order, with their class names.
+
+    Raises
+    ------
+    BundleError
+        If a file cannot be read, is not a head, or does not know the classes of its target.
+    """
+    heads = {}
+    for position, (target, names) in enumerate(targets.items()):
+        path = folder / f"head-{position}.skops"
+        head = load_sklearn(path)
+        if not isinstance(head, OneVsRestClassifier):
+            raise BundleError(f"{path.name} holds a {type(head).__name__}, not a head")
+        if tuple(head.classes_) != names:
+            raise BundleError(f"{path.name} does not fit the classes of {target}")
+        heads[target] = head
+    return heads

@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.multiclass import OneVsRestClassifier
 
 from data.errors import BundleError, NotFittedError
 from models.base import Labels, Probabilities, classes_of
-from models.heads import fit_head, load_sklearn, predict_head, save_sklearn
+from models.heads import fit_head, load_heads, predict_head, save_heads
 
 KINDS = ("words", "characters")
 
@@ -101,8 +100,7 @@ class LinearMember:
         (folder / "terms.json").write_text(text, encoding="utf-8")
         weights = {n: v.idf_ for n, v in zip(KINDS, self._vectorisers, strict=True)}
         save_file(weights, folder / "idf.safetensors")
-        for position, target in enumerate(self.targets_):
-            save_sklearn(self._heads[target], folder / f"head-{position}.skops")
+        save_heads(self._heads, folder)
         facts = {"params": self.params.model_dump(), "targets": self.targets_}
         (folder / "member.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
@@ -120,10 +118,5 @@ class LinearMember:
                 raise BundleError(f"terms.json and idf.safetensors disagree on {name}")
             vectoriser.vocabulary_ = {term: i for i, term in enumerate(terms[name])}
             vectoriser.idf_ = weights[name]
-        heads = [load_sklearn(folder / f"head-{i}.skops") for i in range(len(member.targets_))]
-        member._heads = {
-            target: head
-            for target, head in zip(member.targets_, heads, strict=True)
-            if isinstance(head, OneVsRestClassifier)
-        }
+        member._heads = load_heads(folder, member.targets_)
         return member

@@ -4,8 +4,10 @@ import argparse
 import hashlib
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -107,24 +109,27 @@ def train_finetuned(
     prepared: Prepared, folds: int, params: FinetunedParams, seed: int
 ) -> tuple[Member, Answers]:
     """The fine-tuned member; each fit stops early on valid and goes on after an interruption."""
+    from models.frozen_states import FrozenStates
+
     texts = prepared.texts()
     valid = prepared.rows("valid")
+    checkpoints = checkpoint_folder(prepared, params, folds, seed)
+    frozen = FrozenStates(params.frozen_layers) if params.frozen_layers else None
     held_out = ([texts[i] for i in valid], labels_of(prepared, valid))
 
     def fit(rows: Rows, name: str) -> FinetunedMember:
-        checkpoint = CHECKPOINTS / _run_key(prepared, params, folds, seed, name)
         with tqdm(total=100, desc=name, unit="%", file=sys.stderr, mininterval=5) as bar:
 
             def show(share: float, text: str) -> None:
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(int(share * 100) - bar.n)
 
-            member = FinetunedMember(params, seed=seed, progress=show)
+            member = FinetunedMember(params, seed=seed, progress=show, frozen=frozen)
             member.fit(
                 [texts[i] for i in rows],
                 labels_of(prepared, rows),
                 valid=held_out,
-                checkpoint=checkpoint,
+                checkpoint=checkpoints / name,
             )
         return member
 
@@ -133,9 +138,15 @@ def train_finetuned(
     )
 
 
-def _run_key(prepared: Prepared, params: BaseModel, folds: int, seed: int, name: str) -> str:
-    facts = [prepared.summary["fingerprint"], params.model_dump(mode="json"), folds, seed, name]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+def checkpoint_folder(prepared: Prepared, params: BaseModel, folds: int, seed: int) -> Path:
+    """Where the fits of one run keep their state until it is done; another run, another folder.
+
+    The training code is part of the name: a run begun with other code is not gone on with.
+    """
+    found = find_spec("models.finetuning")  # importing it would load torch for every member
+    code = Path(found.origin).read_bytes() if found and found.origin else b""
+    facts = [prepared.summary["fingerprint"], params.model_dump(mode="json"), folds, seed]
+    return CHECKPOINTS / hashlib.sha256(json.dumps(facts).encode() + code).hexdigest()[:16]
 
 
 def train(name: str, prepared: Prepared, params: Params) -> tuple[Member, Answers]:
@@ -165,6 +176,9 @@ def main() -> None:
         member, answers = train(name, prepared, params)
         member.save(folder)
         np.savez(folder / "probabilities.npz", **answers)  # type: ignore[arg-type]
+        if name == "finetuned":
+            done = checkpoint_folder(prepared, section, params.prepare.folds, params.seed)
+            shutil.rmtree(done, ignore_errors=True)
         for target in prepared.targets:
             truth = prepared.label_index(target)
             for split in ("train", "valid", "calibration", "test"):

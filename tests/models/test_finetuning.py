@@ -10,7 +10,9 @@ from models import finetuning
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.finetuning import IGNORED, bucketed_batches, encode_labels, one_cycle
 
-SMALL = FinetunedParams(max_tokens=24, epochs=2, frozen_layers=5, batch_size=8, evaluations=2)
+SMALL = FinetunedParams(
+    max_tokens=24, epochs=2, frozen_layers=5, dropout=0.1, batch_size=8, evaluations=2
+)
 
 
 def test_every_text_is_in_exactly_one_batch() -> None:

@@ -1,6 +1,7 @@
 """Training a member: every ticket is answered by a model that has not seen it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from models.finetuned import FinetunedParams
 from models.linear import LinearParams
 from pipelines import train
 from pipelines.train import cross_fit, labels_of, train_embedding, train_finetuned, train_linear
+from tests.walk import set_out, take
 
 
 def make_prepared(sample, n: int = 160, folds: int = 2) -> Prepared:
@@ -101,3 +103,36 @@ def test_labels_of_some_rows_keep_their_gaps(prepared: Prepared) -> None:
     labels = labels_of(prepared, np.array([9, 10]))
     assert labels["severity"][0] is None
     assert labels["category"] == prepared.labels("category")[9:11]
+
+
+def test_a_finished_run_leaves_no_checkpoint_behind(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_out(tmp_path, monkeypatch, dataset="sample")
+    monkeypatch.setattr("models.finetuning.CHECKPOINT_SECONDS", 0.0)
+    written: list[Path] = []
+    real = train.train_finetuned
+
+    def watched(prepared: Prepared, *args: object) -> object:
+        result = real(prepared, *args)
+        written.extend(train.CHECKPOINTS.rglob("state.json"))
+        return result
+
+    monkeypatch.setattr(train, "train_finetuned", watched)
+    monkeypatch.setattr(train, "read_prepared", lambda folder: prepared)
+    take("train", monkeypatch, "finetuned")
+    assert {path.parent.name for path in written} == {"fold-0", "fold-1", "final"}
+    assert not list(train.CHECKPOINTS.rglob("*.*"))
+
+
+def test_a_run_with_other_code_is_not_gone_on_with(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = FinetunedParams()
+    before = train.checkpoint_folder(prepared, params, 2, 1)
+    assert train.checkpoint_folder(prepared, params, 2, 1) == before
+    assert train.checkpoint_folder(prepared, params, 2, 2) != before
+    edited = tmp_path / "finetuning.py"
+    edited.write_text("# another loop")
+    monkeypatch.setattr(train, "find_spec", lambda name: SimpleNamespace(origin=str(edited)))
+    assert train.checkpoint_folder(prepared, params, 2, 1) != before
