@@ -1,6 +1,7 @@
 """What the evaluation leaves for other programs: metrics.json and the tables behind DVC's plots."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,21 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         "label_errors": len(evaluation.label_errors),
         "targets": {name: dict(found.figures) for name, found in evaluation.targets.items()},
     }
+
+
+def without_slices(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics as they are kept: no per-slice detail, and null for what is not a number."""
+    kept: dict[str, Any] = {}
+    for key, value in metrics.items():
+        if key == "slices":
+            continue
+        if isinstance(value, Mapping):
+            kept[key] = without_slices(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            kept[key] = None
+        else:
+            kept[key] = value
+    return kept
 
 
 def plot_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from evaluation.files import without_slices
 from evaluation.summary import REPORTS, read_metrics
 from evaluation.wording import interval, percent
 
@@ -36,15 +37,6 @@ def render_figures(results: Mapping[str, Mapping[str, Any]]) -> str:
                 f"| {routed} [{between}] | {percent(figures['automatic_accuracy'])} |"
             )
     return "\n".join(lines)
-
-
-def without_slices(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics without the figures of every slice, which nobody quotes."""
-    targets = {
-        name: {key: value for key, value in figures.items() if key != "slices"}
-        for name, figures in metrics["targets"].items()
-    }
-    return {**metrics, "targets": targets}
 
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:

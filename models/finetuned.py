@@ -16,8 +16,18 @@ from models.encoders import encode_texts, find_encoder, open_encoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
     from models.frozen_states import FrozenStates
+
+
+class FinalParams(BaseModel):
+    """How the final fit goes on from the mean of the folds' weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0, description="of the encoder, at its peak")
 
 
 class FinetunedParams(BaseModel):
@@ -41,6 +51,10 @@ class FinetunedParams(BaseModel):
     clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
     evaluations: int = Field(default=2, ge=1, description="looks at valid, per epoch")
     patience: int = Field(default=3, ge=1, description="looks without gain before it stops")
+    final: FinalParams | None = Field(
+        default=None,
+        description="of the last fit, then begun at the mean of the folds; null: like theirs",
+    )
 
 
 class FinetunedMember:
@@ -79,11 +93,15 @@ class FinetunedMember:
         *,
         valid: tuple[Sequence[str], Labels] | None = None,
         checkpoint: Path | None = None,
+        start: "Sequence[FinetunedMember]" = (),
     ) -> Self:
         """Train encoder and heads jointly; a missing label adds nothing to the loss.
 
         Parameters
         ----------
+        start : fitted members whose mean weights are gone on from; none: the published encoder.
+            Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
+            accuracy without increasing inference time", ICML 2022
         valid : texts and labels the early stopping looks at; without them every epoch is run
         checkpoint : a folder the state is kept in, so that an interrupted fit goes on from it
         """
@@ -93,6 +111,10 @@ class FinetunedMember:
         self._encoder = open_encoder(
             find_encoder(self.params.encoder), self.params.max_tokens, normalise=False
         )
+        heads = None
+        if start:
+            self._encoder.load_state_dict(_mean_weights(start))
+            heads = _mean_heads(start, self.targets_)
         self._heads, self.history_ = finetune(
             self._encoder,
             self.targets_,
@@ -101,6 +123,7 @@ class FinetunedMember:
             valid=valid,
             params=self.params,
             seed=self.seed,
+            start=heads,
             checkpoint=checkpoint,
             progress=self._progress,
             frozen=self._frozen,
@@ -111,6 +134,10 @@ class FinetunedMember:
         """Mean-pooled vectors of the tuned encoder, shape (n, dimension)."""
         if self._encoder is None:
             raise NotFittedError("FinetunedMember")
+        if self._frozen is not None:
+            from models.finetuning import encode_frozen
+
+            return encode_frozen(self._encoder, texts, self._frozen)
         return encode_texts(self._encoder, texts)
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
@@ -151,6 +178,33 @@ class FinetunedMember:
             if member._heads[f"{i}.weight"].shape[0] != len(names):
                 raise BundleError(f"heads.safetensors does not fit the classes of {target}")
         return member
+
+
+def _mean_weights(members: Sequence[FinetunedMember]) -> dict[str, "Tensor"]:
+    states = [member._encoder.state_dict() for member in members if member._encoder is not None]
+    return {
+        name: (sum(state[name] for state in states) / len(states)).to(first.dtype)
+        for name, first in states[0].items()
+    }
+
+
+def _mean_heads(
+    members: Sequence[FinetunedMember], targets: dict[str, tuple[str, ...]]
+) -> dict[str, NDArray[np.float32]]:
+    """Each class's row is the mean over the members that know the class."""
+    heads = {}
+    for i, (target, names) in enumerate(targets.items()):
+        for part in ("weight", "bias"):
+            rows = [
+                [
+                    member._heads[f"{i}.{part}"][member.targets_[target].index(name)]
+                    for member in members
+                    if name in member.targets_[target]
+                ]
+                for name in names
+            ]
+            heads[f"{i}.{part}"] = np.array([np.mean(row, axis=0) for row in rows], np.float32)
+    return heads
 
 
 def _softmax(logits: NDArray[np.float64]) -> Probabilities:

@@ -52,6 +52,7 @@ def finetune(
     valid: tuple[Sequence[str], Labels] | None,
     params: "FinetunedParams",
     seed: int,
+    start: Heads | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     frozen: FrozenStates | None = None,
@@ -64,6 +65,7 @@ def finetune(
 
     Parameters
     ----------
+    start : heads to begin with; drawn at random if None
     frozen : keeps what the frozen layers make of each text, to be shared by several fits
 
     Returns
@@ -77,6 +79,8 @@ def finetune(
         torch.nn.Linear(encoder.get_embedding_dimension() or 0, len(names))
         for names in targets.values()
     ).to(device)
+    if start is not None:
+        heads.load_state_dict({name: torch.from_numpy(value) for name, value in start.items()})
     _prepare_encoder(encoder, params)
     optimizer = _optimizer(encoder, heads, params)
     if params.frozen_layers:
@@ -198,6 +202,26 @@ def _look_steps(steps: int, params: "FinetunedParams") -> set[int]:
     return {round(steps * (i + 1) / looks) for i in range(looks)}
 
 
+def encode_frozen(
+    encoder: "SentenceTransformer", texts: Sequence[str], frozen: FrozenStates
+) -> NDArray[np.float32]:
+    """Mean-pooled vectors, shape (n, dimension), by way of the kept states of the texts."""
+    vectors = np.zeros((len(texts), encoder.get_embedding_dimension() or 0), dtype=np.float32)
+    tokens = tokenise(encoder, texts)
+    states = frozen.of(encoder, texts, tokens)
+    inputs = Inputs(tokens, states, frozen.layers, torch.empty(len(texts), 0, dtype=torch.long))
+    with torch.inference_mode():
+        for rows in batches_by_length(inputs.tokens):
+            vectors[rows] = _pooled(encoder, inputs, rows).cpu().numpy()
+    return vectors
+
+
+def batches_by_length(tokens: Sequence[Sequence[int]], size: int = 64) -> list[NDArray[np.int64]]:
+    """Batches of positions, the shortest texts first."""
+    order = np.argsort([len(t) for t in tokens], kind="stable")
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
 def _inputs(
     encoder: "SentenceTransformer",
     targets: dict[str, tuple[str, ...]],
@@ -211,12 +235,10 @@ def _inputs(
     return Inputs(tokens, states, frozen.layers if frozen else 0, encode_labels(targets, labels))
 
 
-def _logits(
-    encoder: "SentenceTransformer",
-    heads: torch.nn.ModuleList,
-    inputs: Inputs,
-    rows: NDArray[np.int64],
-) -> list[torch.Tensor]:
+def _pooled(
+    encoder: "SentenceTransformer", inputs: Inputs, rows: NDArray[np.int64]
+) -> torch.Tensor:
+    """Mean-pooled vectors of some rows, shape (b, dimension)."""
     network, device = encoder[0].auto_model, encoder.device
     with reduced_precision(device.type):
         if inputs.states is None:
@@ -228,8 +250,8 @@ def _logits(
                 network, hidden, mask, inputs.frozen_layers, len(network.encoder.layer)
             )
     weight = mask.unsqueeze(-1)
-    pooled = (hidden.float() * weight).sum(1) / weight.sum(1)  # (b, dimension)
-    return [head(pooled) for head in heads]
+    pooled: torch.Tensor = (hidden.float() * weight).sum(1) / weight.sum(1)
+    return pooled
 
 
 def _loss(
@@ -240,7 +262,8 @@ def _loss(
     smoothing: float,
 ) -> torch.Tensor:
     """Mean cross entropy over the targets; a target without a label in the batch adds 0."""
-    logits = _logits(encoder, heads, inputs, rows)
+    pooled = _pooled(encoder, inputs, rows)
+    logits = [head(pooled) for head in heads]
     wanted = inputs.truth[torch.from_numpy(rows)].to(encoder.device)
     total = torch.zeros((), device=encoder.device)
     for column, answer in enumerate(logits):
@@ -261,11 +284,9 @@ def _look(
 ) -> bool:
     """Note the loss on valid and keep the weights if it is the lowest; True: time to stop."""
     encoder.eval()
-    order = np.argsort([len(t) for t in held_out.tokens], kind="stable")
     total, weight = 0.0, 0
     with torch.inference_mode():
-        for start in range(0, len(order), 64):
-            rows = order[start : start + 64]
+        for rows in batches_by_length(held_out.tokens):
             total += _loss(encoder, heads, held_out, rows, 0.0).item() * len(rows)
             weight += len(rows)
     loss = total / max(1, weight)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from data.errors import BundleError
 from data.prepared import Prepared, read_prepared
 from data.schema import Ticket
+from evaluation.files import without_slices
 from evaluation.profile import Profile, make_profile
 from models.bundle import Origin, content_version, seal
 from models.embedding import EmbeddingMember
@@ -133,21 +134,6 @@ def _embeddings(texts: list[str], ensemble: Ensemble, trained: Path) -> NDArray[
     every = max(1, math.ceil(len(texts) / EMBEDDED_ROWS))
     vectors: NDArray[Any] = EmbeddingMember.load(trained / "embedding").encode(texts[::every])
     return vectors
-
-
-def without_slices(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics as a manifest keeps them: no per-slice detail, and null for what is not a number."""
-    kept: dict[str, Any] = {}
-    for key, value in metrics.items():
-        if key == "slices":
-            continue
-        if isinstance(value, Mapping):
-            kept[key] = without_slices(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            kept[key] = None
-        else:
-            kept[key] = value
-    return kept
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
@@ -40,13 +40,17 @@ Answers = dict[str, NDArray[np.float32]]
 def cross_fit(
     prepared: Prepared,
     folds: int,
-    fit: Callable[[Rows, str], M],
+    fit: Callable[[Rows, str, Sequence[M]], M],
     answer: Callable[[M, Rows], dict[str, Probabilities]],
 ) -> tuple[M, Answers]:
     """The member fitted on all train rows, and an unseen-by-its-model answer for each row.
 
     Train rows are answered by the model of their fold, fitted on the other folds; the rest by the
     final member. Without folds (below 2) train rows stay NaN.
+
+    Parameters
+    ----------
+    fit : gets the rows, a name, and for the final fit the members of the folds
 
     Returns
     -------
@@ -64,11 +68,13 @@ def cross_fit(
 
     train = prepared.rows("train")
     fold = prepared.frame["fold"].to_numpy()[train]
+    fitted: list[M] = []
     for number in range(folds if folds > 1 else 0):
         logger.info("fold %d of %d", number + 1, folds)
-        note(fit(train[fold != number], f"fold-{number}"), train[fold == number])
+        fitted.append(fit(train[fold != number], f"fold-{number}", ()))
+        note(fitted[-1], train[fold == number])
     logger.info("final fit on %d tickets", len(train))
-    member = fit(train, "final")
+    member = fit(train, "final", fitted)
     note(member, prepared.rows("valid", "calibration", "test"))
     return member, answers
 
@@ -83,7 +89,7 @@ def train_linear(prepared: Prepared, folds: int, params: LinearParams) -> tuple[
     """The linear member, its vocabulary learned anew in each fold."""
     texts = prepared.texts()
 
-    def fit(rows: Rows, name: str) -> LinearMember:
+    def fit(rows: Rows, name: str, fitted: Sequence[LinearMember]) -> LinearMember:
         member = LinearMember(params)
         return member.fit([texts[i] for i in rows], labels_of(prepared, rows))
 
@@ -99,7 +105,7 @@ def train_embedding(
     encoder = EmbeddingMember(params)
     vectors = encoder.encode(prepared.texts(), progress=True)
 
-    def fit(rows: Rows, name: str) -> EmbeddingMember:
+    def fit(rows: Rows, name: str, fitted: Sequence[EmbeddingMember]) -> EmbeddingMember:
         return encoder.fresh().fit_features(vectors[rows], labels_of(prepared, rows))
 
     return cross_fit(prepared, folds, fit, lambda m, rows: m.predict_features(vectors[rows]))
@@ -117,19 +123,22 @@ def train_finetuned(
     frozen = FrozenStates(params.frozen_layers) if params.frozen_layers else None
     held_out = ([texts[i] for i in valid], labels_of(prepared, valid))
 
-    def fit(rows: Rows, name: str) -> FinetunedMember:
+    def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
+        start = fitted if params.final else ()
+        chosen = params.model_copy(update=dict(params.final)) if params.final and start else params
         with tqdm(total=100, desc=name, unit="%", file=sys.stderr, mininterval=5) as bar:
 
             def show(share: float, text: str) -> None:
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(int(share * 100) - bar.n)
 
-            member = FinetunedMember(params, seed=seed, progress=show, frozen=frozen)
+            member = FinetunedMember(chosen, seed=seed, progress=show, frozen=frozen)
             member.fit(
                 [texts[i] for i in rows],
                 labels_of(prepared, rows),
                 valid=held_out,
                 checkpoint=checkpoints / name,
+                start=start,
             )
         return member
 

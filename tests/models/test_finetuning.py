@@ -9,6 +9,7 @@ import torch
 from models import finetuning
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.finetuning import IGNORED, bucketed_batches, encode_labels, one_cycle
+from models.frozen_states import FrozenStates
 
 SMALL = FinetunedParams(
     max_tokens=24, epochs=2, frozen_layers=5, dropout=0.1, batch_size=8, evaluations=2
@@ -94,3 +95,38 @@ def test_progress_ends_at_one(tickets) -> None:
     member.fit(tickets.texts[:16], {t: c[:16] for t, c in tickets.labels.items()})
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
+
+
+def test_a_fit_goes_on_from_the_mean_of_others(tickets) -> None:
+    params = SMALL.model_copy(update={"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0})
+    rows = [slice(0, 40), slice(40, 80)]
+    folds = [
+        FinetunedMember(SMALL).fit(
+            tickets.texts[part], {t: column[part] for t, column in tickets.labels.items()}
+        )
+        for part in rows
+    ]
+    texts, labels = tickets.texts[:80], {t: c[:80] for t, c in tickets.labels.items()}
+    member = FinetunedMember(params).fit(texts, labels, start=folds)
+    # At a rate of nothing the weights stay the mean, head rows matched by class name.
+    for i, (target, names) in enumerate(member.targets_.items()):
+        for position, name in enumerate(names):
+            known = [m for m in folds if name in m.targets_[target]]
+            mean = np.mean(
+                [m._heads[f"{i}.weight"][m.targets_[target].index(name)] for m in known], axis=0
+            )
+            np.testing.assert_allclose(member._heads[f"{i}.weight"][position], mean, atol=1e-6)
+    vectors = [m.encode(texts[:1]) for m in (*folds, member)]
+    assert not np.allclose(vectors[0], vectors[1], atol=1e-3)
+    assert np.linalg.norm(vectors[2] - (vectors[0] + vectors[1]) / 2) < np.linalg.norm(
+        vectors[0] - vectors[1]
+    )
+
+
+def test_states_that_are_kept_give_the_same_answers(tickets) -> None:
+    texts, labels = tickets.texts[:40], {t: c[:40] for t, c in tickets.labels.items()}
+    member = FinetunedMember(SMALL, frozen=FrozenStates(SMALL.frozen_layers)).fit(texts, labels)
+    kept = member.predict_proba(tickets.texts[30:60])
+    member._frozen = None
+    for target, probabilities in member.predict_proba(tickets.texts[30:60]).items():
+        np.testing.assert_allclose(kept[target], probabilities, atol=0.01)

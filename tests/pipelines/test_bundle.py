@@ -10,6 +10,7 @@ import pytest
 
 from data.errors import BundleError
 from data.prepared import Prepared
+from evaluation.files import without_slices
 from evaluation.profile import read_profile
 from models.assistant import TicketAssistant
 from models.bundle import content_version, load
@@ -19,7 +20,6 @@ from pipelines.bundle import (
     bundle,
     choose_probes,
     profile_reference,
-    without_slices,
 )
 from pipelines.revision import Revision
 

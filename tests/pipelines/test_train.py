@@ -9,7 +9,7 @@ import pytest
 
 from data.prepared import Prepared
 from models.embedding import EmbeddingParams
-from models.finetuned import FinetunedParams
+from models.finetuned import FinalParams, FinetunedMember, FinetunedParams
 from models.linear import LinearParams
 from pipelines import train
 from pipelines.train import cross_fit, labels_of, train_embedding, train_finetuned, train_linear
@@ -53,7 +53,8 @@ class Recorder:
 def test_no_row_is_answered_by_a_model_that_was_fitted_on_it(prepared: Prepared) -> None:
     fitted: list[Recorder] = []
 
-    def fit(rows: np.ndarray, name: str) -> Recorder:
+    def fit(rows: np.ndarray, name: str, folds: list[Recorder]) -> Recorder:
+        assert list(folds) == (fitted if name == "final" else [])
         fitted.append(Recorder(rows))
         return fitted[-1]
 
@@ -136,3 +137,25 @@ def test_a_run_with_other_code_is_not_gone_on_with(
     edited.write_text("# another loop")
     monkeypatch.setattr(train, "find_spec", lambda name: SimpleNamespace(origin=str(edited)))
     assert train.checkpoint_folder(prepared, params, 2, 1) != before
+
+
+def test_the_final_fit_goes_on_from_the_folds_if_asked(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    seen: list[tuple[int, int]] = []
+    real = FinetunedMember.fit
+
+    def watched(self, *args, start, **kwargs):
+        seen.append((len(start), self.params.epochs))
+        return real(self, *args, start=start, **kwargs)
+
+    monkeypatch.setattr(FinetunedMember, "fit", watched)
+    params = FinetunedParams(
+        max_tokens=16, epochs=2, frozen_layers=5, final=FinalParams(epochs=1, learning_rate=1e-4)
+    )
+    train_finetuned(prepared, 2, params, seed=1)
+    assert seen == [(0, 2), (0, 2), (2, 1)]
+    seen.clear()
+    train_finetuned(prepared, 0, params, seed=1)
+    assert seen == [(0, 2)]
