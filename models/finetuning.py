@@ -11,17 +11,23 @@ import torch
 from numpy.typing import NDArray
 
 from models.base import Labels, Progress
+from models.batching import (
+    IGNORED,
+    batches_by_length,
+    bucketed_batches,
+    encode_labels,
+    pad_states,
+    pad_tokens,
+    tokenise,
+)
 from models.checkpoints import TrainingState, resume, save_checkpoint
 from models.encoders import reduced_precision
-from models.frozen_states import FrozenStates, pad_states, pad_tokens, pass_layers
+from models.frozen_states import FrozenStates, pass_layers
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from models.finetuned import FinetunedParams
-
-IGNORED = -100
-"""Class index of a missing label; cross entropy passes it over."""
 
 CHECKPOINT_SECONDS = 60.0
 """Least time between two checkpoints; one costs about half a second."""
@@ -137,38 +143,6 @@ def one_cycle(step: int, steps: int, warmup: float) -> float:
     return min((step + 1) / rise, (steps - step) / max(1, steps - rise))
 
 
-def tokenise(encoder: "SentenceTransformer", texts: Sequence[str]) -> list[list[int]]:
-    """Token ids per text, cut at the encoder's longest length, special tokens included."""
-    ids: list[list[int]] = encoder.tokenizer(
-        list(texts), truncation=True, max_length=encoder.max_seq_length
-    )["input_ids"]
-    return ids
-
-
-def encode_labels(targets: dict[str, tuple[str, ...]], labels: Labels) -> torch.Tensor:
-    """Class positions, shape (n, n_targets); IGNORED where a label is missing or not a class."""
-    columns = []
-    for target, names in targets.items():
-        position = {name: i for i, name in enumerate(names)}
-        columns.append([position.get(label or "", IGNORED) for label in labels[target]])
-    return torch.tensor(columns, dtype=torch.long).T.contiguous()
-
-
-def bucketed_batches(
-    tokens: Sequence[Sequence[int]], size: int, seed: int
-) -> list[NDArray[np.int64]]:
-    """Batches of positions in random order; within a pool of 50 batches, like lengths together."""
-    random = np.random.default_rng(seed)
-    lengths = np.array([len(t) for t in tokens])
-    order = random.permutation(len(tokens))
-    batches: list[NDArray[np.int64]] = []
-    for start in range(0, len(order), size * 50):
-        pool = order[start : start + size * 50]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
-        batches += [pool[i : i + size] for i in range(0, len(pool), size)]
-    return [batches[i] for i in random.permutation(len(batches))]
-
-
 def _prepare_encoder(encoder: "SentenceTransformer", params: "FinetunedParams") -> None:
     """Set the dropout and freeze the lowest layers, the embeddings below them included."""
     network = encoder[0].auto_model
@@ -214,12 +188,6 @@ def encode_frozen(
         for rows in batches_by_length(inputs.tokens):
             vectors[rows] = _pooled(encoder, inputs, rows).cpu().numpy()
     return vectors
-
-
-def batches_by_length(tokens: Sequence[Sequence[int]], size: int = 64) -> list[NDArray[np.int64]]:
-    """Batches of positions, the shortest texts first."""
-    order = np.argsort([len(t) for t in tokens], kind="stable")
-    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def _inputs(

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.base import Progress
+from models.batching import pad_tokens
 from models.encoders import reduced_precision
 
 if TYPE_CHECKING:
@@ -73,30 +72,6 @@ class FrozenStates:
             hidden = pass_layers(network, hidden, mask, 0, self.layers)
         network.train(training)
         return hidden.cpu()
-
-
-def pad_tokens(
-    tokens: Sequence[Sequence[int]], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, both of shape (b, longest)."""
-    longest = max(len(t) for t in tokens)
-    ids = torch.zeros(len(tokens), longest, dtype=torch.long)
-    mask = torch.zeros(len(tokens), longest, dtype=torch.long)
-    for position, found in enumerate(tokens):
-        ids[position, : len(found)] = torch.tensor(found)
-        mask[position, : len(found)] = 1
-    return ids.to(device), mask.to(device)
-
-
-def pad_states(
-    states: Sequence[torch.Tensor], rows: NDArray[np.int64], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hidden states of some rows, shape (b, longest, dimension), and mask, shape (b, longest)."""
-    chosen = [states[row] for row in rows]
-    hidden = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True).float()
-    lengths = torch.tensor([len(found) for found in chosen])
-    mask = (torch.arange(hidden.shape[1])[None, :] < lengths[:, None]).long()
-    return hidden.to(device), mask.to(device)
 
 
 def pass_layers(

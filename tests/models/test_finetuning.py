@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from models import finetuning
+from models.batching import IGNORED, bucketed_batches, encode_labels
 from models.finetuned import FinetunedMember, FinetunedParams
-from models.finetuning import IGNORED, bucketed_batches, encode_labels, one_cycle
+from models.finetuning import one_cycle
 from models.frozen_states import FrozenStates
 
 SMALL = FinetunedParams(

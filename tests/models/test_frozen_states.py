@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from models import frozen_states
+from models.batching import pad_states, pad_tokens, tokenise
 from models.encoders import find_encoder, open_encoder
-from models.finetuning import tokenise
-from models.frozen_states import FrozenStates, pad_states, pad_tokens, pass_layers
+from models.frozen_states import FrozenStates, pass_layers
 
 TEXTS = ["printer on fire", "the vpn drops every ten minutes since the update", "hi", "hi"]
 
