@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from data.split import SPLITS
+from data.split import SPLITS, UNUSED
 
 Level = Literal["ok", "warning", "error"]
 
@@ -80,6 +80,8 @@ def render_checks(checks: Sequence[Check], summary: Mapping[str, Any]) -> str:
     lines += ["", "## Splits", "", f"Published split: {published}.", "", "| split | tickets |"]
     lines += ["|---|---:|"]
     lines += [f"| {name} | {summary['splits'][name]:,} |" for name in SPLITS]
+    if summary["unused"]:
+        lines += ["", f"{summary['unused']:,} train tickets are set aside (prepare.max_train)."]
     lines += ["", f"{summary['near_train']:,} test tickets have a near-duplicate outside test."]
     if summary["published_moved"]:
         lines += [
@@ -130,7 +132,7 @@ def _schema(frame: pd.DataFrame) -> Check:
     faults = []
     if not frame["id"].is_unique:
         faults.append("ids are not unique")
-    if not frame["split"].isin(SPLITS).all():
+    if not frame["split"].isin([*SPLITS, UNUSED]).all():
         faults.append("unknown splits")
     if not frame["text"].str.strip().all():
         faults.append("empty texts")

@@ -15,6 +15,9 @@ from data.errors import LeakageError
 
 SPLITS = ("train", "valid", "calibration", "test")
 
+UNUSED = "unused"
+"""Of a train ticket that is set aside, because fewer are to be learned from than there are."""
+
 _DRAWN = ("test", "calibration", "valid")
 """In the order in which they are filled; train takes the rest."""
 
@@ -69,6 +72,35 @@ def assign_splits(
         for row in rows:
             splits[row] = settled[group]
     return splits
+
+
+def limit_train(
+    groups: Sequence[str],
+    strata: Sequence[str | None],
+    splits: Sequence[str],
+    limit: int,
+    seed: int,
+) -> list[str]:
+    """The splits with train cut to about `limit` tickets, the others being UNUSED; n names.
+
+    Groups stay together; what is left of train has the strata's shares, each to within a group.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, split in enumerate(splits):
+        if split == "train":
+            members[groups[row]].append(row)
+    total = sum(map(len, members.values()))
+    result = list(splits)
+    for stratum in _in_strata(members, strata).values():
+        size = sum(len(members[group]) for group in stratum)
+        kept = 0
+        for group in sorted(stratum, key=lambda g: _draw(seed, "limit", g)):
+            if kept * total >= limit * size:
+                for row in members[group]:
+                    result[row] = UNUSED
+            else:
+                kept += len(members[group])
+    return result
 
 
 def assign_folds(

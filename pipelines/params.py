@@ -73,6 +73,7 @@ class PrepareParams(Section):
     published_split: str = "default"
     split: SplitShares = SplitShares()
     folds: int = Field(default=2, ge=0, le=20)
+    max_train: int | None = Field(default=None, ge=2, description="tickets; null: all there are")
     max_rejected: float = Field(default=0.02, ge=0, le=1)
     max_characters: int = Field(default=20_000, ge=1)
     min_class: int = Field(default=20, ge=1)

@@ -21,7 +21,15 @@ from data.prepared import CHECKS, REJECTED, Prepared, write_prepared, write_reje
 from data.privacy import mask
 from data.published import published_parts
 from data.records import RawTicket, Rejected, duplicate_ids, read_records
-from data.split import SPLITS, assign_folds, assign_splits, find_near_train, require_no_leakage
+from data.split import (
+    SPLITS,
+    UNUSED,
+    assign_folds,
+    assign_splits,
+    find_near_train,
+    limit_train,
+    require_no_leakage,
+)
 from data.tables import read_rows
 from data.text import prepare_text
 from pipelines import run
@@ -93,6 +101,8 @@ def prepare(
     strata = [t.raw.labels[targets[0]] for t in clean]
     times = [t.raw.created_at for t in clean] if dataset.split_by == "time" else None
     splits = assign_splits(groups, strata, params.split.model_dump(), seed, said, times)
+    if params.max_train is not None:
+        splits = limit_train(groups, strata, splits, params.max_train, seed)
     require_no_leakage(groups, splits, published_test="test" in said)
     columns: dict[str, Any] = {
         "id": [t.raw.id for t in clean],
@@ -123,8 +133,10 @@ def prepare(
         "splits": {name: splits.count(name) for name in SPLITS},
         "published_split": published,
         "published_moved": sum(
-            part is not None and part != split for part, split in zip(said, splits, strict=True)
+            part not in (None, split) and split != UNUSED
+            for part, split in zip(said, splits, strict=True)
         ),
+        "unused": splits.count(UNUSED),
         "near_train": int(frame["near_train"].sum()),
         "groups": {
             "count": len(sizes),

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from tqdm import tqdm
 
 from data.prepared import Prepared, read_prepared
+from data.split import SPLITS
 from models.assistant import MEMBERS
 from models.base import Labels, Member, Probabilities, align_columns
 from models.embedding import EmbeddingMember, EmbeddingParams
@@ -103,7 +104,10 @@ def train_embedding(
 ) -> tuple[Member, Answers]:
     """The embedding member; its encoder is frozen, so each ticket is encoded once for all folds."""
     encoder = EmbeddingMember(params)
-    vectors = encoder.encode(prepared.texts(), progress=True)
+    texts, used = prepared.texts(), prepared.rows(*SPLITS)
+    encoded = encoder.encode([texts[i] for i in used], progress=True)
+    vectors = np.zeros((len(texts), encoded.shape[1]), dtype=np.float32)
+    vectors[used] = encoded
 
     def fit(rows: Rows, name: str, fitted: Sequence[EmbeddingMember]) -> EmbeddingMember:
         return encoder.fresh().fit_features(vectors[rows], labels_of(prepared, rows))

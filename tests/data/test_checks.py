@@ -93,6 +93,7 @@ def test_the_report_can_be_read():
         "splits": {"train": 4, "valid": 1, "calibration": 1, "test": 2},
         "published_split": None,
         "published_moved": 3,
+        "unused": 1200,
         "near_train": 0,
         "groups": {"count": 8, "largest": 1, "copies": 0, "near_duplicate_pairs": 0},
         "masked": {},
@@ -104,6 +105,7 @@ def test_the_report_can_be_read():
     assert report.startswith("# Checks of mine\n\n9 rows read, 8 accepted, 1 rejected.")
     assert "**The bundled sample stands in" in report
     assert "| a\\|b | 1,000 | 0 | 0 | 0 |" in report
+    assert "1,200 train tickets are set aside (prepare.max_train)." in report
     assert "3 tickets of other published parts went to train" in report
     assert "- empty_text: 1" in report
     assert "## Masked\n\nNone." in report

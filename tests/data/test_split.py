@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import LeakageError
-from data.split import SPLITS, assign_folds, assign_splits, find_near_train, require_no_leakage
+from data.split import (
+    SPLITS,
+    UNUSED,
+    assign_folds,
+    assign_splits,
+    find_near_train,
+    limit_train,
+    require_no_leakage,
+)
 
 SHARES = {"valid": 0.1, "calibration": 0.1, "test": 0.2}
 
@@ -127,6 +135,23 @@ def test_folds_are_alike_and_no_group_crosses_them(folds):
 
 def test_without_folds_there_is_none():
     assert assign_folds(["a", "b"], ["x", "x"], ["train", "test"], 0, 1).tolist() == [-1, -1]
+
+
+def test_a_limited_train_keeps_groups_whole_strata_alike_and_other_splits():
+    groups = [str(k // 3) for k in range(900)]
+    strata = ["a" if k // 3 % 4 else "b" for k in range(900)]
+    splits = assign_splits(groups, strata, SHARES, 1)
+    limited = limit_train(groups, strata, splits, 100, 1)
+    kept = [k for k in range(900) if limited[k] == "train"]
+    assert 100 <= len(kept) <= 106
+    assert sum(strata[k] == "b" for k in kept) == pytest.approx(len(kept) / 4, abs=3)
+    assert all(len(s) == 1 for s in sides(groups, limited).values())
+    assert ["train" if name == UNUSED else name for name in limited] == splits
+
+
+def test_a_limit_above_what_there_is_changes_nothing():
+    splits = ["train", "test", "train", "valid"]
+    assert limit_train(["a", "b", "c", "d"], ["x"] * 4, splits, 9, 1) == splits
 
 
 def test_near_train_is_a_test_ticket_with_a_sibling_elsewhere():

@@ -65,6 +65,16 @@ def test_rows_become_tickets_with_splits_folds_and_labels(tmp_path):
     assert frame["id"].is_monotonic_increasing
 
 
+def test_no_more_tickets_are_learned_from_than_wanted_and_the_rest_is_counted(tmp_path):
+    shares = {"valid": 0.1, "calibration": 0.1, "test": 0.2}
+    outcome = run(tmp_path, rows(), split=shares, max_train=30)
+    frame, summary = outcome.prepared.frame, outcome.prepared.summary
+    assert summary["splits"] == {"train": 30, "valid": 12, "calibration": 12, "test": 24}
+    assert summary["unused"] == 42
+    assert (frame.loc[frame["split"] == "unused", "fold"] == -1).all()
+    assert "42 train tickets are set aside" in outcome.report
+
+
 def test_the_order_of_the_rows_changes_nothing(tmp_path):
     forward = run(tmp_path, rows()).prepared.frame
     backward = run(tmp_path, rows()[::-1]).prepared.frame

@@ -100,6 +100,14 @@ def test_every_member_answers_every_row(
         assert set(member.targets_[target]) <= set(prepared.targets[target])
 
 
+def test_a_ticket_set_aside_is_neither_learned_from_nor_answered(prepared: Prepared) -> None:
+    train = prepared.rows("train")
+    prepared.frame.loc[train[:40], ["split", "fold"]] = ["unused", -1]
+    _, answers = train_embedding(prepared, 2, EmbeddingParams(max_tokens=16))
+    unknown = np.isnan(answers["category"]).all(axis=1)
+    assert np.flatnonzero(unknown).tolist() == train[:40].tolist()
+
+
 def test_labels_of_some_rows_keep_their_gaps(prepared: Prepared) -> None:
     labels = labels_of(prepared, np.array([9, 10]))
     assert labels["severity"][0] is None
