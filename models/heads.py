@@ -16,12 +16,6 @@ from models.stable_skops import stabilise
 TRUSTED: list[str] = []
 """Types skops may construct beyond its own safe list: none are needed, so none are trusted."""
 
-WORTH_PROCESSES = 5_000
-"""From so many rows on the classes are fitted side by side; below, starting processes costs more.
-
-Processes and not threads: liblinear draws from one generator for the whole process.
-"""
-
 
 def fit_head(features: Features, labels: Sequence[str | None], c: float) -> OneVsRestClassifier:
     """One-versus-rest logistic regression on the rows that carry a label.
@@ -39,9 +33,7 @@ def fit_head(features: Features, labels: Sequence[str | None], c: float) -> OneV
     if len(set(known.tolist())) < 2:
         raise ModelError(f"a head needs at least two classes; found {sorted(set(known.tolist()))}")
     binary = LogisticRegression(C=c, solver="liblinear", dual=True, random_state=0, max_iter=1000)
-    head = OneVsRestClassifier(binary, n_jobs=-1 if len(rows) >= WORTH_PROCESSES else None)
-    head.fit(features[rows], known)
-    return head.set_params(n_jobs=None)  # how it was fitted is not part of what it knows
+    return OneVsRestClassifier(binary).fit(features[rows], known)
 
 
 def predict_head(head: OneVsRestClassifier, features: Features) -> Probabilities:

@@ -7,7 +7,6 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from data.errors import BundleError
-from models import heads
 from models.heads import fit_head, load_heads, predict_head, save_heads, save_sklearn
 
 FEATURES = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 0.9], [0.9, 0.1]])
@@ -20,20 +19,6 @@ def test_saved_heads_answer_the_same(tmp_path: Path) -> None:
     save_heads({"queue": head}, tmp_path)
     loaded = load_heads(tmp_path, TARGETS)["queue"]
     np.testing.assert_array_equal(predict_head(loaded, FEATURES), predict_head(head, FEATURES))
-
-
-def test_classes_fitted_in_processes_come_out_as_those_fitted_in_turn(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    random = np.random.default_rng(1)
-    features, labels = random.normal(size=(60, 3)), random.choice(["a", "b", "c"], 60).tolist()
-    in_turn = fit_head(features, labels, 1.0)
-    monkeypatch.setattr(heads, "WORTH_PROCESSES", 1)
-    beside, again = (fit_head(features, labels, 1.0) for _ in range(2))
-    np.testing.assert_array_equal(predict_head(beside, features), predict_head(in_turn, features))
-    for name, head in (("one", beside), ("two", again)):
-        save_sklearn(head, tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_another_estimator_is_no_head(tmp_path: Path) -> None:
