@@ -22,7 +22,7 @@ export DVC_NO_ANALYTICS = 1
 export ITERATIVE_DO_NOT_TRACK = 1
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
 
-.PHONY: help train install test lint format serve summary mlflow clean quick best
+.PHONY: help train install test lint format serve summary mlflow clean quick best peer-split
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,13 +40,23 @@ train: install  ## tickets to a certified, registered, published bundle (the def
 	python -m pipelines.register
 	@python -m evaluation.summary
 
-quick: install  ## the same in minutes, for trying things out: small figures, honest certificate
-	dvc exp run $(shell sed 's/^/-S /' pipelines/profiles/quick.txt | tr '\n' ' ')
-	@python -m evaluation.summary
+# Runs with a list of params from pipelines/profiles, then puts params.yaml back, also after ^C:
+# the next `make` is to train with the params one reads there.
+define run_profile
+	@mkdir -p .cache && cp params.yaml .cache/params.yaml
+	@trap 'mv .cache/params.yaml params.yaml' EXIT; \
+	dvc exp run $(shell sed 's/^/-S /' pipelines/profiles/$@.txt | tr '\n' ' ') && \
+	python -m evaluation.summary
+endef
 
-best: install  ## the same for hours, with the best figures known
-	dvc exp run $(shell sed 's/^/-S /' pipelines/profiles/best.txt | tr '\n' ' ')
-	@python -m evaluation.summary
+quick: install  ## the same in minutes, for trying things out: small figures, honest certificate
+	$(run_profile)
+
+best: install  ## the same in an hour or two, with the best figures known
+	$(run_profile)
+
+peer-split: install  ## the shipped params on the published test split of the second peer
+	$(run_profile)
 
 summary: install  ## print the figures of the last run again
 	@python -m evaluation.summary

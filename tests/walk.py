@@ -12,8 +12,13 @@ ROOT = Path(__file__).parent.parent
 SMALL: dict[str, Any] = {
     "prepare": {"split": {"valid": 0.12, "calibration": 0.12, "test": 0.2}},
     "linear": {"max_features": 20_000, "min_df": 1},
-    "embedding": {"max_tokens": 24},
-    "finetuned": {"max_tokens": 24, "epochs": 1, "frozen_layers": 5},
+    "embedding": {"max_tokens": 16},
+    "finetuned": {
+        "max_tokens": 16,
+        "epochs": 1,
+        "frozen_layers": 5,
+        "final": {"epochs": 1, "learning_rate": 1e-4},
+    },
     "evaluate": {"bootstrap": 50},
 }
 """Params that make the walk a matter of seconds; the code it takes is the same."""

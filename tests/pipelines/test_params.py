@@ -7,10 +7,11 @@ from data.errors import CatalogError
 from pipelines.params import Params, read_params
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
+PROFILES = sorted((SHIPPED.parent / "pipelines/profiles").glob("*.txt"))
 
 
-def with_change(tmp_path: Path, dotted: str, value: object) -> Path:
-    content = yaml.safe_load(SHIPPED.read_text("utf-8"))
+def with_change(tmp_path: Path, dotted: str, value: object, start: Path = SHIPPED) -> Path:
+    content = yaml.safe_load(start.read_text("utf-8"))
     *sections, key = dotted.split(".")
     place = content
     for section in sections:
@@ -33,6 +34,15 @@ def test_every_knob_of_fetch_and_prepare_stands_in_the_shipped_file():
     params = read_params(SHIPPED).model_dump(mode="json")
     for section in ("fetch", "prepare"):
         assert written[section].keys() == params[section].keys()
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+def test_every_profile_changes_params_that_exist(profile: Path, tmp_path: Path):
+    path = SHIPPED
+    for line in profile.read_text("utf-8").splitlines():
+        key, value = line.split("=")
+        path = with_change(tmp_path, key, yaml.safe_load(value), path)
+    assert read_params(path) != read_params(SHIPPED)
 
 
 @pytest.mark.parametrize(
