@@ -60,6 +60,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "dataset": evaluation.summary["dataset"],
         "fallback": evaluation.fallback,
+        "published_split": evaluation.summary["published_split"],
         "bundle": evaluation.bundle,
         "n_test": evaluation.n_test,
         "seconds": dict(evaluation.costs["seconds"]),

@@ -13,30 +13,54 @@ from typing import Any
 
 from data.errors import DataError
 from evaluation.files import without_slices
+from evaluation.league import DatasetLeague, Published, read_league
 from evaluation.summary import REPORTS, read_metrics
-from evaluation.wording import interval, percent
+from evaluation.wording import DASH, interval, number, percent
 
 README = Path("README.md")
 RESULTS = Path("docs/results")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
-def render_figures(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """A markdown table with a row per kept run and target, certified automation with interval."""
+def render_figures(
+    results: Mapping[str, Mapping[str, Any]], league: Mapping[str, DatasetLeague]
+) -> str:
+    """A markdown table: per test split our kept runs, then what others published on that split."""
     lines = [
-        "| run | data set | accuracy | macro F1 | ECE | routed unseen | of those right |",
+        "| run | accuracy | macro F1 | ECE | routed unseen | of those right | minutes |",
         "|---|---|---|---|---|---|---|",
     ]
+    by_split: dict[tuple[str, str | None], list[str]] = {}
     for name, metrics in results.items():
+        measured_on = metrics["dataset"], metrics["published_split"]
+        minutes = sum(metrics["seconds"].values()) / 60
         for target, figures in metrics["targets"].items():
-            routed = percent(figures["certified_automation"])
-            between = interval(figures["certified_automation_ci"])
-            lines.append(
-                f"| {name} | {metrics['dataset']}, {target} "
-                f"| {figures['accuracy']:.4f} | {figures['macro_f1']:.4f} | {figures['ece']:.4f} "
-                f"| {routed} [{between}] | {percent(figures['automatic_accuracy'])} |"
-            )
+            by_split.setdefault(measured_on, []).append(_own_row(name, target, figures, minutes))
+    for (dataset, split), rows in by_split.items():
+        entry = league.get(dataset)
+        published = entry.splits.get(split) if entry and split else None
+        title = published.title if published else "own test split"
+        lines += [f"| **{dataset}**: {title} | | | | | | |", *rows]
+        if published:
+            lines += [_published_row(row) for row in published.rows]
     return "\n".join(lines)
+
+
+def _own_row(name: str, target: str, figures: Mapping[str, Any], minutes: float) -> str:
+    routed, between = figures["certified_automation"], figures["certified_automation_ci"]
+    return (
+        f"| {name}, {target} | {figures['accuracy']:.4f} | {figures['macro_f1']:.4f} "
+        f"| {figures['ece']:.4f} | {percent(routed)} [{interval(between)}] "
+        f"| {percent(figures['automatic_accuracy'])} | {minutes:.0f} |"
+    )
+
+
+def _published_row(row: Published) -> str:
+    return (
+        f"| [{row.system}](https://github.com/{row.source}) | {number(row.accuracy, 4)} "
+        f"| {number(row.macro_f1, 4)} | {number(row.ece, 4)} | {percent(row.coverage)} "
+        f"| {percent(row.automatic_accuracy)} | {DASH} |"
+    )
 
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
@@ -68,7 +92,8 @@ def main() -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         kept = json.dumps(without_slices(read_metrics(REPORTS)), indent=1) + "\n"
         (RESULTS / f"{sys.argv[2]}.json").write_text(kept, encoding="utf-8")
-    page = with_figures(README.read_text(encoding="utf-8"), render_figures(read_results(RESULTS)))
+    figures = render_figures(read_results(RESULTS), read_league())
+    page = with_figures(README.read_text(encoding="utf-8"), figures)
     README.write_text(page, encoding="utf-8")
 
 

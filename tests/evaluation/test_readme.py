@@ -8,6 +8,7 @@ import pytest
 
 from data.errors import DataError
 from evaluation import readme
+from evaluation.league import read_league
 from evaluation.readme import BEGIN, END, RESULTS, read_results, render_figures, with_figures
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_figures_in_the_readme_are_those_that_were_kept() -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_figures(page, render_figures(read_results(ROOT / RESULTS))) == page
+    assert with_figures(page, render_figures(read_results(ROOT / RESULTS), read_league())) == page
 
 
 def test_no_kept_figure_is_of_the_synthetic_sample() -> None:
@@ -37,7 +38,12 @@ def test_only_what_stands_between_the_markers_changes() -> None:
 def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch) -> None:
     figures = {"accuracy": 0.9, "macro_f1": 0.8, "ece": 0.01, "automatic_accuracy": 0.97}
     figures |= {"certified_automation": 0.7, "certified_automation_ci": [0.6, 0.8], "slices": [1]}
-    metrics = {"dataset": "real", "seconds": {"train": 120.0}, "targets": {"queue": figures}}
+    metrics = {
+        "dataset": "real",
+        "published_split": None,
+        "seconds": {"train": 120.0},
+        "targets": {"queue": figures},
+    }
     (tmp_path / "evaluation/reports").mkdir(parents=True)
     reports = tmp_path / "evaluation/reports/metrics.json"
     reports.write_text(json.dumps(metrics), encoding="utf-8")
@@ -46,6 +52,17 @@ def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "argv", ["readme", "keep", "shipped"])
     readme.main()
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| shipped | real, queue | 0.9000 | 0.8000 | 0.0100 | 70.0" in page
+    assert "| **real**: own test split |" in page
+    assert "| shipped, queue | 0.9000 | 0.8000 | 0.0100 | 70.0\u00a0% [60.0–80.0]" in page
     kept = json.loads((tmp_path / "docs/results/shipped.json").read_text(encoding="utf-8"))
     assert "slices" not in kept["targets"]["queue"]
+
+
+def test_published_figures_stand_beside_ours_only_on_their_own_split() -> None:
+    figures = {"accuracy": 0.9, "macro_f1": 0.8, "ece": 0.01, "automatic_accuracy": 0.97}
+    figures |= {"certified_automation": 0.7, "certified_automation_ci": [0.6, 0.8]}
+    run = {"dataset": "it-service-tickets", "seconds": {}, "targets": {"category": figures}}
+    table = render_figures({"mine": run | {"published_split": "luna"}}, read_league())
+    assert "DistilBERT" in table
+    assert "TextCNN" not in table
+    assert "DistilBERT" not in render_figures({"mine": run | {"published_split": None}}, {})
