@@ -38,6 +38,11 @@ def test_only_what_stands_between_the_markers_changes() -> None:
 def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch) -> None:
     figures = {"accuracy": 0.9, "macro_f1": 0.8, "ece": 0.01, "automatic_accuracy": 0.97}
     figures |= {"certified_automation": 0.7, "certified_automation_ci": [0.6, 0.8], "slices": [1]}
+    figures["classes"] = [
+        {"accuracy": 0.96, "automatic": 9},
+        {"accuracy": 0.94, "automatic": 5},
+        {"accuracy": None, "automatic": 0},
+    ]
     metrics = {
         "dataset": "real",
         "published_split": None,
@@ -55,12 +60,13 @@ def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch
     assert "| **real**: own test split |" in page
     assert "| shipped, queue | 0.9000 | 0.8000 | 0.0100 | 70.0\u00a0% [60.0–80.0]" in page
     kept = json.loads((tmp_path / "docs/results/shipped.json").read_text(encoding="utf-8"))
+    assert "| 97.0\u00a0% | 94.0\u00a0% | 2 |" in page
     assert "slices" not in kept["targets"]["queue"]
 
 
 def test_published_figures_stand_beside_ours_only_on_their_own_split() -> None:
     figures = {"accuracy": 0.9, "macro_f1": 0.8, "ece": 0.01, "automatic_accuracy": 0.97}
-    figures |= {"certified_automation": 0.7, "certified_automation_ci": [0.6, 0.8]}
+    figures |= {"certified_automation": 0.7, "certified_automation_ci": [0.6, 0.8], "classes": []}
     run = {"dataset": "it-service-tickets", "seconds": {}, "targets": {"category": figures}}
     table = render_figures({"mine": run | {"published_split": "luna"}}, read_league())
     assert "DistilBERT" in table
