@@ -52,7 +52,7 @@ endef
 quick: install  ## the same in minutes, for trying things out: small figures, honest certificate
 	$(run_profile)
 
-best: install  ## the same in an hour or two, with the best figures known
+best: install  ## all layers trained, for an hour or two
 	$(run_profile)
 
 peer-split: install  ## the shipped params on the published test split of the second peer

@@ -85,10 +85,7 @@ def limit_train(
 
     Groups stay together; what is left of train has the strata's shares, each to within a group.
     """
-    members: dict[str, list[int]] = defaultdict(list)
-    for row, split in enumerate(splits):
-        if split == "train":
-            members[groups[row]].append(row)
+    members = _train_groups(groups, splits)
     total = sum(map(len, members.values()))
     result = list(splits)
     for stratum in _in_strata(members, strata).values():
@@ -117,10 +114,7 @@ def assign_folds(
     result = np.full(len(groups), -1, dtype=np.int8)
     if folds == 0:
         return result
-    members: dict[str, list[int]] = defaultdict(list)
-    for row, split in enumerate(splits):
-        if split == "train":
-            members[groups[row]].append(row)
+    members = _train_groups(groups, splits)
     total = np.zeros(folds, dtype=np.int64)
     for stratum in _in_strata(members, strata).values():
         filled = np.zeros(folds, dtype=np.int64)
@@ -157,6 +151,15 @@ def _draw(seed: int, purpose: str, group: str) -> bytes:
     return hashlib.sha256(
         f"{seed}\x1f{purpose}\x1f{group}".encode("utf-8", "surrogatepass")
     ).digest()
+
+
+def _train_groups(groups: Sequence[str], splits: Sequence[str]) -> dict[str, list[int]]:
+    """Group -> its train tickets, in the order of the rows."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, split in enumerate(splits):
+        if split == "train":
+            members[groups[row]].append(row)
+    return members
 
 
 def _in_strata(

@@ -101,6 +101,7 @@ def prepare(
     strata = [t.raw.labels[targets[0]] for t in clean]
     times = [t.raw.created_at for t in clean] if dataset.split_by == "time" else None
     splits = assign_splits(groups, strata, params.split.model_dump(), seed, said, times)
+    moved = sum(part not in (None, split) for part, split in zip(said, splits, strict=True))
     if params.max_train is not None:
         splits = limit_train(groups, strata, splits, params.max_train, seed)
     require_no_leakage(groups, splits, published_test="test" in said)
@@ -132,10 +133,7 @@ def prepare(
         "rejected": reasons,
         "splits": {name: splits.count(name) for name in SPLITS},
         "published_split": published,
-        "published_moved": sum(
-            part not in (None, split) and split != UNUSED
-            for part, split in zip(said, splits, strict=True)
-        ),
+        "published_moved": moved,
         "unused": splits.count(UNUSED),
         "near_train": int(frame["near_train"].sum()),
         "groups": {
