@@ -45,7 +45,7 @@ train: install  ## tickets to a certified, registered, published bundle (the def
 define run_profile
 	@mkdir -p .cache && cp params.yaml .cache/params.yaml
 	@trap 'mv .cache/params.yaml params.yaml' EXIT; \
-	dvc exp run $(shell sed 's/^/-S /' pipelines/profiles/$@.txt | tr '\n' ' ') && \
+	dvc exp run $(shell sed "s/.*/-S '&'/" pipelines/profiles/$@.txt | tr '\n' ' ') && \
 	python -m evaluation.summary
 endef
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 
 
 class FinalParams(BaseModel):
-    """How the final fit goes on from the mean of the folds' weights."""
+    """How one of the final fits differs from those of the folds; null: it does not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(default=1, ge=1)
-    learning_rate: float = Field(default=1e-4, gt=0, description="of the encoder, at its peak")
+    start: Literal["folds", "encoder"] = Field(
+        default="folds", description="the mean of the folds' weights, or the published encoder"
+    )
+    epochs: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    frozen_layers: int | None = Field(default=None, ge=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+
+    def applied(self, params: "FinetunedParams") -> "FinetunedParams":
+        """The params of this final fit."""
+        return params.model_copy(update=self.model_dump(exclude={"start"}, exclude_none=True))
 
 
 class FinetunedParams(BaseModel):
@@ -51,10 +60,21 @@ class FinetunedParams(BaseModel):
     clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
     evaluations: int = Field(default=2, ge=1, description="looks at valid, per epoch")
     patience: int = Field(default=3, ge=1, description="looks without gain before it stops")
-    final: FinalParams | None = Field(
-        default=None,
-        description="of the last fit, then begun at the mean of the folds; null: like theirs",
+    final: tuple[FinalParams, ...] = Field(
+        default=(FinalParams(start="encoder"),),
+        min_length=1,
+        description="fits on all tickets; the answers of several are averaged",
     )
+
+
+class Network(NamedTuple):
+    """A tuned encoder and the heads that were trained with it.
+
+    `heads` holds `<target's position>.weight`, shape (k, dimension), and `<position>.bias`.
+    """
+
+    encoder: "SentenceTransformer"
+    heads: dict[str, NDArray[np.float32]]
 
 
 class FinetunedMember:
@@ -84,7 +104,7 @@ class FinetunedMember:
         self.history_: list[dict[str, float]] = []
         self._progress = progress
         self._frozen = frozen
-        self._encoder: SentenceTransformer | None = None
+        self._networks: list[Network] = []
 
     def fit(
         self,
@@ -108,15 +128,15 @@ class FinetunedMember:
         from models.finetuning import finetune
 
         self.targets_ = classes_of(labels)
-        self._encoder = open_encoder(
+        encoder = open_encoder(
             find_encoder(self.params.encoder), self.params.max_tokens, normalise=False
         )
         heads = None
         if start:
-            self._encoder.load_state_dict(_mean_weights(start))
+            encoder.load_state_dict(_mean_weights(start))
             heads = _mean_heads(start, self.targets_)
-        self._heads, self.history_ = finetune(
-            self._encoder,
+        heads, self.history_ = finetune(
+            encoder,
             self.targets_,
             texts,
             labels,
@@ -128,37 +148,68 @@ class FinetunedMember:
             progress=self._progress,
             frozen=self._frozen,
         )
+        self._networks = [Network(encoder, heads)]
         return self
 
+    def joined(self, others: "Sequence[FinetunedMember]") -> "FinetunedMember":
+        """A member whose answers are the mean of this one's and those of others.
+
+        Lakshminarayanan, Pritzel and Blundell, "Simple and scalable predictive uncertainty
+        estimation using deep ensembles", NeurIPS 2017. All must know the same classes.
+        """
+        member = FinetunedMember(self.params, seed=self.seed)
+        member.targets_ = self.targets_
+        for one in (self, *others):
+            if one.targets_ != self.targets_:
+                raise ValueError("members of other classes cannot be joined")
+            member.history_ += one.history_
+            member._networks += one._networks
+        return member
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Mean-pooled vectors of the tuned encoder, shape (n, dimension)."""
-        if self._encoder is None:
+        """Mean-pooled vectors of the tuned encoder, shape (n, dimension).
+
+        Those of several networks stand side by side.
+        """
+        if not self._networks:
             raise NotFittedError("FinetunedMember")
         if self._frozen is not None:
             from models.finetuning import encode_frozen
 
-            return encode_frozen(self._encoder, texts, self._frozen)
-        return encode_texts(self._encoder, texts)
+            return np.hstack(
+                [encode_frozen(n.encoder, texts, self._frozen) for n in self._networks]
+            )
+        return np.hstack([encode_texts(n.encoder, texts) for n in self._networks])
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
-        """Target -> probabilities of shape (n, n_classes)."""
+        """Target -> probabilities of shape (n, n_classes), the mean over the networks."""
         features = self.encode(texts).astype(np.float64)
+        parts = np.split(features, len(self._networks), axis=1)
         return {
-            target: _softmax(features @ self._heads[f"{i}.weight"].T + self._heads[f"{i}.bias"])
+            target: np.mean(
+                [
+                    _softmax(part @ network.heads[f"{i}.weight"].T + network.heads[f"{i}.bias"])
+                    for part, network in zip(parts, self._networks, strict=True)
+                ],
+                axis=0,
+            )
             for i, target in enumerate(self.targets_)
         }
 
     def save(self, folder: Path) -> None:
-        """Write member.json, encoder/ and heads.safetensors."""
-        if self._encoder is None:
+        """Write member.json and, for each network, network-<n>/encoder/ and heads.safetensors."""
+        if not self._networks:
             raise NotFittedError("FinetunedMember")
         folder.mkdir(parents=True, exist_ok=True)
-        self._encoder.save_pretrained(str(folder / "encoder"), create_model_card=False)
-        save_file(self._heads, folder / "heads.safetensors")
+        for number, network in enumerate(self._networks, start=1):
+            own = folder / f"network-{number}"
+            network.encoder.save_pretrained(str(own / "encoder"), create_model_card=False)
+            save_file(network.heads, own / "heads.safetensors")
         facts = {
-            "params": self.params.model_dump(),
+            "params": self.params.model_dump(mode="json"),
             "seed": self.seed,
             "targets": self.targets_,
+            "networks": len(self._networks),
             "history": self.history_,
         }
         (folder / "member.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
@@ -170,18 +221,19 @@ class FinetunedMember:
         member = cls(FinetunedParams.model_validate(facts["params"]), seed=facts["seed"])
         member.targets_ = {t: tuple(names) for t, names in facts["targets"].items()}
         member.history_ = facts["history"]
-        member._encoder = open_encoder(
-            folder / "encoder", member.params.max_tokens, normalise=False
-        )
-        member._heads = load_file(folder / "heads.safetensors")
-        for i, (target, names) in enumerate(member.targets_.items()):
-            if member._heads[f"{i}.weight"].shape[0] != len(names):
-                raise BundleError(f"heads.safetensors does not fit the classes of {target}")
+        for number in range(1, int(facts["networks"]) + 1):
+            own = folder / f"network-{number}"
+            encoder = open_encoder(own / "encoder", member.params.max_tokens, normalise=False)
+            heads = load_file(own / "heads.safetensors")
+            for i, (target, names) in enumerate(member.targets_.items()):
+                if heads[f"{i}.weight"].shape[0] != len(names):
+                    raise BundleError(f"{own.name} does not fit the classes of {target}")
+            member._networks.append(Network(encoder, heads))
         return member
 
 
 def _mean_weights(members: Sequence[FinetunedMember]) -> dict[str, "Tensor"]:
-    states = [member._encoder.state_dict() for member in members if member._encoder is not None]
+    states = [n.encoder.state_dict() for member in members for n in member._networks]
     return {
         name: (sum(state[name] for state in states) / len(states)).to(first.dtype)
         for name, first in states[0].items()
@@ -197,9 +249,10 @@ def _mean_heads(
         for part in ("weight", "bias"):
             rows = [
                 [
-                    member._heads[f"{i}.{part}"][member.targets_[target].index(name)]
+                    network.heads[f"{i}.{part}"][member.targets_[target].index(name)]
                     for member in members
                     if name in member.targets_[target]
+                    for network in member._networks
                 ]
                 for name in names
             ]

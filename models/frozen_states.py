@@ -59,6 +59,10 @@ class FrozenStates:
                 progress(0.0, f"frozen layers {done:.0%}")
         return [self._by_text[text] for text in texts]
 
+    def forget(self) -> None:
+        """Let go of all states; those asked for again are computed anew."""
+        self._by_text.clear()
+
     @torch.inference_mode()
     def _pass(
         self, encoder: "SentenceTransformer", tokens: Sequence[Sequence[int]]

@@ -54,6 +54,18 @@ class ClassCertificate(BaseModel):
     reason: str = Field(description="why it stands as it stands")
 
 
+class Excess(BaseModel):
+    """What the final models may err more than the out-of-fold ones above the same thresholds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    automatic: int = Field(description="held-out rows above the thresholds of the out-of-fold rows")
+    errors: int = Field(description="of them, those of another class")
+    expected: float = Field(description="errors, if the final models erred like the others")
+    bound: float = Field(description="upper bound of what the share of errors has grown by; from 0")
+    asked: float = Field(description="accuracy the out-of-fold rows had to prove; 1: more than can")
+
+
 class RoutingPolicy(BaseModel):
     """Thresholds per class and the certificate that earned them."""
 
@@ -67,6 +79,7 @@ class RoutingPolicy(BaseModel):
     certified_automation: float = Field(description="share of those rows routed automatically")
     classes: dict[str, ClassCertificate] = Field(description="in column order")
     notes: tuple[str, ...] = ()
+    excess: Excess | None = Field(default=None, description="of a cross-fitted policy")
 
     def decide(self, probabilities: Probabilities) -> "Decisions":
         """Best class, its confidence, and whether it may be acted on; arrays of shape (n,)."""
@@ -183,7 +196,7 @@ def certify_class(
             if bound >= closest.lower_bound:
                 why = (
                     f"{automatic - errors} of {automatic} right at confidence {threshold:.2f}: "
-                    f"bound {bound:.3f} is below {params.accuracy}"
+                    f"bound {bound:.3f} is below {params.accuracy:.4g}"
                 )
                 closest = none.model_copy(update={"lower_bound": bound, "reason": why})
             continue
@@ -261,32 +274,4 @@ def fit_policy(
         certified_automation=automatic / len(truth) if len(truth) else 0.0,
         classes=certificates,
         notes=notes,
-    )
-
-
-def withdraw_contradicted(
-    policy: RoutingPolicy, probabilities: Probabilities, truth: NDArray[np.int64]
-) -> RoutingPolicy:
-    """Take back each class whose automatic rows here are, beyond doubt, below the promise.
-
-    The second look at a cross-fitted policy: rows that no model saw, answered by the very models
-    that will serve. A class goes when even the upper Clopper–Pearson bound misses the promise.
-    """
-    decisions = policy.decide(probabilities)
-    kept = dict(policy.classes)
-    for position, (name, certificate) in enumerate(policy.classes.items()):
-        rows = decisions.automatic & (decisions.label == position)
-        total, errors = int(rows.sum()), int((truth[rows] != position).sum())
-        upper = 1 - lower_bound(errors, total, policy.confidence)
-        if certificate.certified and total and upper < policy.accuracy:
-            why = f"withdrawn: {total - errors} of {total} right on held-out calibration rows"
-            kept[name] = certificate.model_copy(
-                update={"threshold": None, "certified": False, "automatic": 0, "reason": why}
-            )
-    automatic = sum(c.automatic for c in kept.values())
-    return policy.model_copy(
-        update={
-            "classes": kept,
-            "certified_automation": automatic / policy.rows if policy.rows else 0.0,
-        }
     )

@@ -12,8 +12,9 @@ from data.prepared import Prepared, read_prepared
 from models.base import Probabilities
 from models.calibration import apply_temperature, fit_temperature
 from models.ensemble import Ensemble, EnsembleParams, TargetEnsemble, fit_weights, weighted_mean
-from models.routing import RoutingParams, fit_policy, withdraw_contradicted
+from models.routing import RoutingParams, fit_policy
 from models.shortlist import fit_shortlist
+from models.transfer import fit_transferred
 from pipelines import run
 from pipelines.params import read_params
 from pipelines.train import PREPARED, RECORDS, TRAINED
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 CROSS_FITTED = (
     "per-class thresholds by fixed-sequence testing of exact Clopper–Pearson bounds, on the "
-    "out-of-fold answers of train rows and the final answers of calibration rows"
+    "out-of-fold answers of train rows; what is asked of them is raised by what the calibration "
+    "rows cannot rule out of the final answers"
 )
 HELD_OUT = (
     "per-class thresholds by fixed-sequence testing of exact Clopper–Pearson bounds, on the "
@@ -30,10 +32,12 @@ HELD_OUT = (
 )
 CROSS_FITTED_NOTE = (
     "Out-of-fold answers come from models fitted on a part of the tickets that the final members "
-    "were fitted on. The bound is exact for those models; for the final ones it assumes that "
-    "fitting on more tickets does not lower the accuracy at a given calibrated confidence. The "
-    "calibration rows, which no model saw, check that: a class they contradict loses its "
-    "certificate."
+    "were fitted on. How much oftener the final ones may err above the same thresholds is bounded "
+    "on the calibration rows, which nothing was fitted on, all classes together; the certificate "
+    "of each class assumes that its share of errors has grown no more than that. Where this "
+    "certifies nothing, a class takes over the share of its tickets that was certified, which "
+    "assumes that the final members put right answers before wrong ones at least as well. A class "
+    "that the calibration rows contradict loses its certificate."
 )
 
 Answers = Mapping[str, NDArray[np.float32]]
@@ -67,25 +71,31 @@ def fit_target(
     known = ~np.isnan(mean[:, 0])
     calibrated[known] = apply_temperature(mean[known], temperature)
 
-    crossfit = routing.rows == "crossfit" and bool(known[labelled["train"]].all())
-    certified_on = labelled["calibration"]
-    if crossfit:
+    held_out = labelled["calibration"]
+    certified_on = held_out
+    if routing.rows == "crossfit" and bool(known[labelled["train"]].all()):
         # Models fitted on fewer tickets are differently sure of themselves: their own temperature.
         train = labelled["train"]
         own = fit_temperature(mean[train], truth[train])
         calibrated[splits["train"]] = apply_temperature(mean[splits["train"]], own)
-        certified_on = np.concatenate([train, certified_on])
-    policy = fit_policy(
-        (calibrated[certified_on], truth[certified_on]),
-        (calibrated[valid], truth[valid]),
-        prepared.targets[target],
-        routing,
-        CROSS_FITTED if crossfit else HELD_OUT,
-        (CROSS_FITTED_NOTE,) if crossfit else (),
-    )
-    if crossfit:
-        held_out = labelled["calibration"]
-        policy = withdraw_contradicted(policy, calibrated[held_out], truth[held_out])
+        certified_on = np.concatenate([train, held_out])
+        policy = fit_transferred(
+            (calibrated[train], truth[train]),
+            (calibrated[valid], truth[valid]),
+            (calibrated[held_out], truth[held_out]),
+            prepared.targets[target],
+            routing,
+            CROSS_FITTED,
+            (CROSS_FITTED_NOTE,),
+        )
+    else:
+        policy = fit_policy(
+            (calibrated[held_out], truth[held_out]),
+            (calibrated[valid], truth[valid]),
+            prepared.targets[target],
+            routing,
+            HELD_OUT,
+        )
     review = certified_on[~policy.decide(calibrated[certified_on]).automatic]
     shortlist = fit_shortlist(calibrated[review], truth[review], routing.shortlist_coverage)
     fitted = TargetEnsemble(

@@ -124,27 +124,49 @@ def train_finetuned(
     texts = prepared.texts()
     valid = prepared.rows("valid")
     checkpoints = checkpoint_folder(prepared, params, folds, seed)
-    frozen = FrozenStates(params.frozen_layers) if params.frozen_layers else None
     held_out = ([texts[i] for i in valid], labels_of(prepared, valid))
+    shared: dict[int, FrozenStates] = {}
 
-    def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
-        start = fitted if params.final else ()
-        chosen = params.model_copy(update=dict(params.final)) if params.final and start else params
+    def fit_one(
+        rows: Rows,
+        name: str,
+        chosen: FinetunedParams,
+        start: Sequence[FinetunedMember] = (),
+        draw: int = 0,
+    ) -> FinetunedMember:
+        if chosen.frozen_layers not in shared:
+            for states in shared.values():
+                states.forget()  # they take a gigabyte
+            if chosen.frozen_layers:
+                shared[chosen.frozen_layers] = FrozenStates(chosen.frozen_layers)
         with tqdm(total=100, desc=name, unit="%", file=sys.stderr, mininterval=5) as bar:
 
             def show(share: float, text: str) -> None:
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(int(share * 100) - bar.n)
 
-            member = FinetunedMember(chosen, seed=seed, progress=show, frozen=frozen)
-            member.fit(
+            member = FinetunedMember(
+                chosen, seed=seed + draw, progress=show, frozen=shared.get(chosen.frozen_layers)
+            )
+            return member.fit(
                 [texts[i] for i in rows],
                 labels_of(prepared, rows),
                 valid=held_out,
                 checkpoint=checkpoints / name,
                 start=start,
             )
-        return member
+
+    def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
+        if name != "final":
+            return fit_one(rows, name, params)
+        members = []
+        for draw, final in enumerate(params.final):
+            # Where there are no folds to go on from, the fit is one like theirs.
+            alone = final.start == "folds" and not fitted
+            chosen = params if alone else final.applied(params)
+            start = fitted if final.start == "folds" else ()
+            members.append(fit_one(rows, f"final-{draw + 1}", chosen, start, draw))
+        return members[0].joined(members[1:])
 
     return cross_fit(
         prepared, folds, fit, lambda m, rows: m.predict_proba([texts[i] for i in rows])

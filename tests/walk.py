@@ -17,7 +17,7 @@ SMALL: dict[str, Any] = {
         "max_tokens": 16,
         "epochs": 1,
         "frozen_layers": 5,
-        "final": {"epochs": 1, "learning_rate": 1e-4},
+        "final": [{"epochs": 1, "learning_rate": 1e-4}],
     },
     "evaluate": {"bootstrap": 50},
 }

@@ -114,9 +114,15 @@ def test_a_fit_goes_on_from_the_mean_of_others(tickets) -> None:
         for position, name in enumerate(names):
             known = [m for m in folds if name in m.targets_[target]]
             mean = np.mean(
-                [m._heads[f"{i}.weight"][m.targets_[target].index(name)] for m in known], axis=0
+                [
+                    m._networks[0].heads[f"{i}.weight"][m.targets_[target].index(name)]
+                    for m in known
+                ],
+                axis=0,
             )
-            np.testing.assert_allclose(member._heads[f"{i}.weight"][position], mean, atol=1e-6)
+            np.testing.assert_allclose(
+                member._networks[0].heads[f"{i}.weight"][position], mean, atol=1e-6
+            )
     vectors = [m.encode(texts[:1]) for m in (*folds, member)]
     assert not np.allclose(vectors[0], vectors[1], atol=1e-3)
     assert np.linalg.norm(vectors[2] - (vectors[0] + vectors[1]) / 2) < np.linalg.norm(

@@ -13,33 +13,8 @@ from models.routing import (
     fit_policy,
     lower_bound,
     start_threshold,
-    withdraw_contradicted,
 )
-
-
-def two_classes(confidence: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Probabilities (n, 2) whose best class is `label` with this confidence."""
-    probabilities = np.column_stack([1 - confidence, confidence])
-    return np.where(label[:, None] == 1, probabilities, probabilities[:, ::-1])
-
-
-def draw_confidence(random: np.random.Generator, n: int) -> np.ndarray:
-    """Confidences in [0.5, 1], most of them high: 0.94 on average."""
-    return 0.5 + 0.5 * random.beta(8, 1, n)
-
-
-def draw(random: np.random.Generator, n: int, gap: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and truth where a confidence of s is right with probability s - gap."""
-    confidence = draw_confidence(random, n)
-    label = random.integers(0, 2, n)
-    right = random.random(n) < confidence - gap
-    return two_classes(confidence, label), np.where(right, label, 1 - label)
-
-
-def accuracy_above(threshold: float) -> float:
-    """True accuracy of the tickets above a threshold where the gap is 0, from 100,000 draws."""
-    confidence = draw_confidence(np.random.default_rng(99), 100_000)
-    return float(confidence[confidence >= threshold].mean())
+from tests.populations import accuracy_above, draw
 
 
 def test_the_lower_bound_is_the_largest_accuracy_an_exact_test_rejects() -> None:
@@ -147,15 +122,3 @@ def test_the_counts_are_those_of_the_decisions() -> None:
     assert policy.certified_automation == pytest.approx(decisions.automatic.mean())
     assert policy.reason("a", automatic=True) == "certified"
     assert policy.reason("a", automatic=False) == "below_threshold"
-
-
-def test_held_out_rows_that_contradict_take_a_certificate_back() -> None:
-    random = np.random.default_rng(4)
-    policy = fit_policy(draw(random, 4000), draw(random, 800), ("a", "b"), RoutingParams(), "t")
-    same = withdraw_contradicted(policy, *draw(random, 500))
-    assert same.classes == policy.classes
-    probabilities, truth = draw(random, 500)
-    worse = withdraw_contradicted(policy, probabilities, np.zeros_like(truth))
-    assert worse.classes["b"].threshold is None
-    assert "withdrawn" in worse.classes["b"].reason
-    assert worse.certified_automation < policy.certified_automation

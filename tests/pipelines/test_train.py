@@ -130,7 +130,7 @@ def test_a_finished_run_leaves_no_checkpoint_behind(
     monkeypatch.setattr(train, "train_finetuned", watched)
     monkeypatch.setattr(train, "read_prepared", lambda folder: prepared)
     take("train", monkeypatch, "finetuned")
-    assert {path.parent.name for path in written} == {"fold-0", "fold-1", "final"}
+    assert {path.parent.name for path in written} == {"fold-0", "fold-1", "final-1"}
     assert not list(train.CHECKPOINTS.rglob("*.*"))
 
 
@@ -159,11 +159,47 @@ def test_the_final_fit_goes_on_from_the_folds_if_asked(
         return real(self, *args, start=start, **kwargs)
 
     monkeypatch.setattr(FinetunedMember, "fit", watched)
-    params = FinetunedParams(
-        max_tokens=16, epochs=2, frozen_layers=5, final=FinalParams(epochs=1, learning_rate=1e-4)
-    )
+    final = (FinalParams(epochs=1, learning_rate=1e-4),)
+    params = FinetunedParams(max_tokens=16, epochs=2, frozen_layers=5, final=final)
     train_finetuned(prepared, 2, params, seed=1)
     assert seen == [(0, 2), (0, 2), (2, 1)]
     seen.clear()
     train_finetuned(prepared, 0, params, seed=1)
     assert seen == [(0, 2)]
+
+
+def test_the_answers_of_several_final_fits_are_averaged(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    fitted: list[FinetunedMember] = []
+    real = FinetunedMember.fit
+
+    def watched(self, *args, **kwargs):
+        fitted.append(real(self, *args, **kwargs))
+        return fitted[-1]
+
+    monkeypatch.setattr(FinetunedMember, "fit", watched)
+    final = (FinalParams(), FinalParams(start="encoder", frozen_layers=4))
+    params = FinetunedParams(max_tokens=16, epochs=1, frozen_layers=5, final=final)
+    member, answers = train_finetuned(prepared, 2, params, seed=1)
+    assert [(f.params.frozen_layers, f.seed) for f in fitted] == [(5, 1), (5, 1), (5, 1), (4, 2)]
+    rows = prepared.rows("test")
+    texts = [prepared.texts()[i] for i in rows]
+    one, two = (f.predict_proba(texts)["category"] for f in fitted[2:])
+    assert np.abs(one - two).max() > 1e-3
+    np.testing.assert_allclose(answers["category"][rows], (one + two) / 2, atol=0.01)
+
+    member.save(tmp_path / "saved")
+    again = FinetunedMember.load(tmp_path / "saved")
+    assert again.encode(texts).shape == (len(texts), 2 * 384)
+    np.testing.assert_allclose(
+        again.predict_proba(texts)["category"], member.predict_proba(texts)["category"], atol=1e-6
+    )
+
+
+def test_members_of_other_classes_are_not_joined() -> None:
+    one, two = FinetunedMember(), FinetunedMember()
+    one.targets_, two.targets_ = {"a": ("x",)}, {"a": ("y",)}
+    with pytest.raises(ValueError, match="other classes"):
+        one.joined([two])
