@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.files import Evaluation
-from evaluation.wording import count, headline, interval, listing, number, percent, uncertified
+from evaluation.wording import (
+    count,
+    headline,
+    held_out_check,
+    interval,
+    listing,
+    number,
+    percent,
+    uncertified,
+)
 
 # Mitchell et al., "Model Cards for Model Reporting", FAT* 2019, gives the sections.
 
@@ -52,7 +61,7 @@ def _what_it_is(evaluation: Evaluation) -> str:
     return (
         f"Reads a support ticket and answers {listing([*evaluation.targets])}; routes what it can "
         "prove it may route, and hands the rest to a person with a short list. An ensemble of "
-        f"{listing(members)}, calibrated by a temperature per target.{version}"
+        f"{listing(members)}, calibrated by temperatures, fitted per target.{version}"
     )
 
 
@@ -113,7 +122,7 @@ def _certificate(evaluation: Evaluation) -> str:
             "would have given, as long as new tickets resemble the calibration tickets. "
             f"Method: {_cell(routing['method'])}.",
             "",
-            "| class | threshold | proven at least | calibration errors | on test |",
+            "| class | threshold | proven at least | errors there | on test |",
             "|---|---:|---:|---:|---:|",
         ]
         for entry in found.figures["classes"]:
@@ -132,6 +141,8 @@ def _certificate(evaluation: Evaluation) -> str:
                 "",
                 f"Always left to a person: {listing([_cell(label) for label in without])}.",
             ]
+        if checked := held_out_check(routing):
+            lines.append(f"\n{_cell(checked)}")
         lines += [f"\n{_cell(note)}" for note in routing.get("notes", ())]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

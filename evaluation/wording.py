@@ -84,3 +84,37 @@ def headline(figures: Mapping[str, Any]) -> tuple[str, str]:
         f"{of_hundred(automatic)} of 100 tickets can be routed without a person.",
         f"Of those, {of_hundred(accuracy)} of 100 go to the right place.",
     )
+
+
+def held_out_check(routing: Mapping[str, Any]) -> str:
+    """What calibration tickets say of the final models; empty where these certified by themselves.
+
+    Parameters
+    ----------
+    routing : the `routing` entry of a target in ensemble.json
+    """
+    excess = routing.get("excess")
+    if not excess:
+        return ""
+    told = (
+        "Of the calibration tickets, which nothing was fitted on, "
+        f"{count(excess['automatic'])} lie above the thresholds of the out-of-fold answers; "
+        f"{count(excess['errors'])} of them are wrong, where {count(excess['expected'])} were "
+        "to be expected. "
+    )
+    if excess["asked"] >= 1:
+        told += "They are too few to rule out that the final models err much more."
+    elif excess["bound"] > 0:
+        told += (
+            f"That the share of errors has grown by up to {percent(excess['bound'], 2)} cannot be "
+            f"ruled out, so {percent(excess['asked'], 2)} had to be proven."
+        )
+    else:
+        told += "That the final models err more is ruled out."
+    shared = [n for n, c in routing["classes"].items() if c.get("basis") == "share"]
+    if shared:
+        told += (
+            f" {listing(shared)} did not reach that and took over the certified share of "
+            f"{'its' if len(shared) == 1 else 'their'} tickets instead."
+        )
+    return told

@@ -209,7 +209,10 @@ def _manifest(partial: Path, origin: Origin) -> Manifest:
         targets={target: found.classes for target, found in ensemble.targets.items()},
         members=ensemble.members,
         weights={target: found.weights for target, found in ensemble.targets.items()},
-        temperatures={target: found.temperature for target, found in ensemble.targets.items()},
+        temperatures={
+            target: {**found.temperatures, "ensemble": found.temperature}
+            for target, found in ensemble.targets.items()
+        },
         certificate={
             target: found.routing.model_dump(mode="json")
             for target, found in ensemble.targets.items()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 from scipy.optimize import minimize
 
 from data.errors import BundleError
 from models.base import Probabilities
-from models.calibration import apply_temperature, log_loss
+from models.calibration import apply_temperature, fit_temperature, log_loss
 from models.routing import RoutingPolicy
 from models.shortlist import Shortlist
 
@@ -29,20 +29,34 @@ class EnsembleParams(BaseModel):
     )
 
 
-class TargetEnsemble(BaseModel):
-    """All that turns the members' answers for one target into a decision."""
+class Combination(BaseModel):
+    """How the answers of several members become one: each cooled, their mean, that cooled again.
+
+    Members differ in how sure of themselves they are, and a mean of the unlike ones has no single
+    temperature that sets it right.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    classes: tuple[str, ...]
+    temperatures: dict[str, PositiveFloat] = Field(description="of each member alone")
     weights: dict[str, float]
-    temperature: float = Field(gt=0)
-    routing: RoutingPolicy
-    shortlist: Shortlist
+    temperature: PositiveFloat = Field(description="of the mean")
 
     def combine(self, answers: Mapping[str, Probabilities]) -> Probabilities:
         """Calibrated probabilities (n, k) from those of the members that answered."""
-        return apply_temperature(weighted_mean(answers, self.weights), self.temperature)
+        cooled = {
+            name: apply_temperature(found, self.temperatures[name])
+            for name, found in answers.items()
+        }
+        return apply_temperature(weighted_mean(cooled, self.weights), self.temperature)
+
+
+class TargetEnsemble(Combination):
+    """All that turns the members' answers for one target into a decision."""
+
+    classes: tuple[str, ...]
+    routing: RoutingPolicy
+    shortlist: Shortlist
 
 
 class Ensemble(BaseModel):
@@ -99,6 +113,26 @@ def weighted_mean(
         start=np.zeros_like(next(iter(answers.values())), dtype=np.float64),
     )
     return mean
+
+
+def fit_combination(
+    answers: Mapping[str, Probabilities],
+    truth: NDArray[np.int64],
+    smallest: float,
+    weights: Mapping[str, float] | None = None,
+) -> Combination:
+    """Temperatures and weights, each with the lowest log loss given those before it.
+
+    Parameters
+    ----------
+    answers, truth, smallest : see `fit_weights`
+    weights : taken as they are, if given
+    """
+    temperatures = {name: fit_temperature(found, truth) for name, found in answers.items()}
+    cooled = {name: apply_temperature(answers[name], t) for name, t in temperatures.items()}
+    chosen = dict(weights) if weights is not None else fit_weights(cooled, truth, smallest)
+    temperature = fit_temperature(weighted_mean(cooled, chosen), truth)
+    return Combination(temperatures=temperatures, weights=chosen, temperature=temperature)
 
 
 def fit_weights(

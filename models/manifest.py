@@ -58,7 +58,7 @@ class Manifest(Record):
     targets: dict[str, tuple[str, ...]]
     members: tuple[NonEmpty, ...]
     weights: dict[str, dict[str, float]]
-    temperatures: dict[str, float]
+    temperatures: dict[str, dict[str, float]] = Field(description="per member, then `ensemble`")
     certificate: dict[str, dict[str, JsonValue]]
     metrics: dict[str, JsonValue]
     libraries: dict[str, str]

@@ -34,7 +34,7 @@ class RoutingParams(BaseModel):
         default="class", description="what `confidence` speaks of: each class, or all at once"
     )
     rows: Literal["crossfit", "split"] = Field(
-        default="crossfit", description="certify on out-of-fold and calibration rows, or the latter"
+        default="crossfit", description="certify on out-of-fold rows, or on calibration rows"
     )
     steps: int = Field(default=200, ge=1, description="most thresholds tried per class")
     shortlist_coverage: float = Field(default=0.95, gt=0, lt=1)
@@ -52,6 +52,9 @@ class ClassCertificate(BaseModel):
     errors: int = Field(description="of the automatic ones, those of another class")
     lower_bound: float = Field(description="exact lower bound of the accuracy of automatic rows")
     reason: str = Field(description="why it stands as it stands")
+    basis: Literal["proven", "share"] = Field(
+        default="proven", description="share: taken over from out-of-fold rows, see models/transfer"
+    )
 
 
 class Excess(BaseModel):

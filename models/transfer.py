@@ -28,8 +28,6 @@ from models.routing import (
 Rows = tuple[Probabilities, NDArray[np.int64]]
 """Calibrated probabilities of shape (n, k) and class positions of shape (n,), none missing."""
 
-BY_SHARE = "certified; the share of its tickets was taken over, which assumes as good an order"
-
 
 def fit_transferred(
     out_of_fold: Rows,
@@ -90,7 +88,7 @@ def hand_over_shares(policy: RoutingPolicy, held_out: Rows) -> dict[str, ClassCe
         share = certificate.automatic / certificate.rows
         threshold = float(np.quantile(rows, 1 - share, method="higher"))
         found[name] = certificate.model_copy(
-            update={"threshold": max(threshold, certificate.threshold), "reason": BY_SHARE}
+            update={"threshold": max(threshold, certificate.threshold), "basis": "share"}
         )
     return found
 

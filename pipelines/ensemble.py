@@ -1,4 +1,4 @@
-"""Stage `ensemble`: weights, temperature, routing certificate and shortlist of every target."""
+"""Stage `ensemble`: weights, temperatures, routing certificate and shortlist of every target."""
 
 import logging
 from collections.abc import Mapping
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.prepared import Prepared, read_prepared
 from models.base import Probabilities
-from models.calibration import apply_temperature, fit_temperature
-from models.ensemble import Ensemble, EnsembleParams, TargetEnsemble, fit_weights, weighted_mean
+from models.ensemble import Ensemble, EnsembleParams, TargetEnsemble, fit_combination
 from models.routing import RoutingParams, fit_policy
 from models.shortlist import fit_shortlist
 from models.transfer import fit_transferred
@@ -60,24 +59,23 @@ def fit_target(
     splits = {name: prepared.rows(name) for name in ("train", "valid", "calibration")}
     labelled = {name: rows[truth[rows] >= 0] for name, rows in splits.items()}
     valid = labelled["valid"]
-    weights = fit_weights(
-        {name: p[valid].astype(np.float64) for name, p in answers.items()},
-        truth[valid],
-        ensemble.smallest_weight,
-    )
-    mean = weighted_mean({name: p.astype(np.float64) for name, p in answers.items()}, weights)
-    temperature = fit_temperature(mean[valid], truth[valid])
-    calibrated = np.full_like(mean, np.nan)
-    known = ~np.isnan(mean[:, 0])
-    calibrated[known] = apply_temperature(mean[known], temperature)
+    known = ~np.isnan(next(iter(answers.values()))[:, 0])
+    calibrated = np.full((len(truth), len(prepared.targets[target])), np.nan)
+
+    def of(rows: NDArray[np.int64]) -> dict[str, Probabilities]:
+        return {name: found[rows].astype(np.float64) for name, found in answers.items()}
+
+    final = fit_combination(of(valid), truth[valid], ensemble.smallest_weight)
+    answered = np.flatnonzero(known)
+    calibrated[answered] = final.combine(of(answered))
 
     held_out = labelled["calibration"]
     certified_on = held_out
     if routing.rows == "crossfit" and bool(known[labelled["train"]].all()):
-        # Models fitted on fewer tickets are differently sure of themselves: their own temperature.
+        # Models fitted on fewer tickets are differently sure of themselves: own temperatures.
         train = labelled["train"]
-        own = fit_temperature(mean[train], truth[train])
-        calibrated[splits["train"]] = apply_temperature(mean[splits["train"]], own)
+        own = fit_combination(of(train), truth[train], ensemble.smallest_weight, final.weights)
+        calibrated[splits["train"]] = own.combine(of(splits["train"]))
         certified_on = np.concatenate([train, held_out])
         policy = fit_transferred(
             (calibrated[train], truth[train]),
@@ -100,8 +98,7 @@ def fit_target(
     shortlist = fit_shortlist(calibrated[review], truth[review], routing.shortlist_coverage)
     fitted = TargetEnsemble(
         classes=prepared.targets[target],
-        weights=weights,
-        temperature=temperature,
+        **dict(final),
         routing=policy,
         shortlist=shortlist,
     )
@@ -142,9 +139,10 @@ def main() -> None:
             probabilities[target] = calibrated.astype(np.float32)
             policy = fitted[target].routing
             logger.info(
-                "%s: weights %s, temperature %.3f, %.3f of %d rows certified",
+                "%s: weights %s, temperatures %s, of the mean %.3f, %.3f of %d rows certified",
                 target,
                 fitted[target].weights,
+                {name: round(t, 3) for name, t in fitted[target].temperatures.items()},
                 fitted[target].temperature,
                 policy.certified_automation,
                 policy.rows,

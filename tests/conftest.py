@@ -120,6 +120,7 @@ def trained_keywords(tmp_path: Path) -> Path:
     target = TargetEnsemble(
         classes=("network", "printer"),
         weights={"linear": 1.0, "embedding": 0.0},
+        temperatures={"linear": 1.0, "embedding": 1.0},
         temperature=1.0,
         routing=RoutingPolicy(
             accuracy=0.95, confidence=0.95, family="class", method="invented", rows=99,

@@ -22,7 +22,8 @@ def draw(random: np.random.Generator, n: int, gap: float = 0.0) -> tuple[np.ndar
     return two_classes(confidence, label), np.where(right, label, 1 - label)
 
 
-def accuracy_above(threshold: float) -> float:
-    """True accuracy of the tickets above a threshold where the gap is 0, from 100,000 draws."""
-    confidence = draw_confidence(np.random.default_rng(99), 100_000)
-    return float(confidence[confidence >= threshold].mean())
+def lowest_threshold(accuracy: float, gap: float) -> float:
+    """Lowest confidence above which the true accuracy is this high, from 100,000 draws."""
+    confidence = np.sort(draw_confidence(np.random.default_rng(99), 100_000))[::-1]
+    above = np.cumsum(confidence) / np.arange(1, len(confidence) + 1)
+    return float(confidence[above - gap >= accuracy][-1])

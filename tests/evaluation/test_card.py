@@ -17,6 +17,7 @@ def test_the_card_holds_its_sections_and_figures(make_evaluation: MakeEvaluation
     assert "invented-0a1b2c3d" in card
     assert "linear and finetuned" in card
     assert "Always left to a person: wishes & praise." in card
+    assert "3 of them are wrong, where 4 were to be expected." in card
     assert "Behavioural tests that failed: another's ticket appended." in card
 
 

@@ -81,6 +81,10 @@ def test_what_customers_wrote_is_escaped(html: str) -> None:
     assert "<b>no markup</b>" not in html
 
 
+def test_the_check_on_held_out_tickets_stands_beside_the_certificate(html: str) -> None:
+    assert "3 of them are wrong, where 4 were to be expected." in html
+
+
 def test_the_first_screen_speaks_plainly(html: str, assessment: TargetAssessment) -> None:
     first = html[html.index("<main") : html.index('id="topic"')]
     assert "tickets can be routed without a person." in first

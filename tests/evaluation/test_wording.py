@@ -5,6 +5,7 @@ import pytest
 from evaluation.wording import (
     count,
     headline,
+    held_out_check,
     hundred_tickets,
     interval,
     listing,
@@ -88,3 +89,34 @@ def test_the_headline_admits_that_nothing_is_certified(automatic: float | None) 
 def test_labels_without_certificate_are_named() -> None:
     classes = [{"label": "a", "certified": True}, {"label": "b", "certified": False}]
     assert uncertified(classes) == ["b"]
+
+
+def checked(**excess: float) -> dict[str, object]:
+    found = {"automatic": 1919, "errors": 64, "expected": 81.3, "bound": 0.0, "asked": 0.95}
+    classes = {"a": {"basis": "proven"}, "b": {"basis": "share"}, "c": {}}
+    return {"excess": {**found, **excess}, "classes": classes}
+
+
+@pytest.mark.parametrize(
+    ("excess", "told"),
+    [
+        ({}, "That the final models err more is ruled out."),
+        (
+            {"bound": 0.002, "asked": 0.952},
+            "up to 0.20\u00a0% cannot be ruled out, so 95.20\u00a0%",
+        ),
+        ({"bound": 0.06, "asked": 1.0}, "They are too few"),
+    ],
+)
+def test_the_check_on_held_out_tickets_is_told(excess: dict[str, float], told: str) -> None:
+    words = held_out_check(checked(**excess))
+    assert "1\u2009919 lie above" in words
+    assert "64 of them are wrong, where 81 were to be expected" in words
+    assert told in words
+    assert words.endswith(
+        "b did not reach that and took over the certified share of its tickets instead."
+    )
+
+
+def test_a_policy_certified_by_its_own_answers_needs_no_check() -> None:
+    assert held_out_check({"excess": None, "classes": {}}) == held_out_check({}) == ""

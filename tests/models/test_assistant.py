@@ -57,6 +57,7 @@ def ensemble(weights: dict[str, float]) -> Ensemble:
     target = TargetEnsemble(
         classes=("a", "b", "c"),
         weights=weights,
+        temperatures=dict.fromkeys(weights, 1.0),
         temperature=1.0,
         routing=policy,
         shortlist=Shortlist(coverage=0.95, threshold=0.15, rows=300),

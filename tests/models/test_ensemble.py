@@ -7,7 +7,14 @@ import pytest
 
 from data.errors import BundleError
 from models.calibration import apply_temperature, fit_temperature, log_loss
-from models.ensemble import Ensemble, TargetEnsemble, fit_weights, read_ensemble, weighted_mean
+from models.ensemble import (
+    Ensemble,
+    TargetEnsemble,
+    fit_combination,
+    fit_weights,
+    read_ensemble,
+    weighted_mean,
+)
 from models.routing import RoutingParams, fit_policy
 from models.shortlist import Shortlist
 
@@ -33,6 +40,7 @@ def small_ensemble() -> Ensemble:
     target = TargetEnsemble(
         classes=("a", "b", "c"),
         weights={"knows": 1.0, "guesses": 0.0},
+        temperatures={"knows": 1.0, "guesses": 1.0},
         temperature=0.5,
         routing=policy,
         shortlist=Shortlist(coverage=0.95, threshold=0.1, rows=400),
@@ -108,3 +116,23 @@ def test_a_missing_or_broken_ensemble_is_a_bundle_error(tmp_path: Path) -> None:
     (tmp_path / "ensemble.json").write_text('{"targets": 3}', encoding="utf-8")
     with pytest.raises(BundleError, match="not an ensemble"):
         read_ensemble(tmp_path)
+
+
+def test_members_differently_sure_of_themselves_are_brought_to_one_measure() -> None:
+    random = np.random.default_rng(5)
+    honest = random.dirichlet(np.full(3, 0.5), 4000)
+    truth = np.array([random.choice(3, p=row) for row in honest])
+    noisy = apply_temperature(honest + 0.2 * random.dirichlet(np.ones(3), 4000), 1.0)
+    members = {"sharp": apply_temperature(honest, 0.25), "flat": apply_temperature(noisy, 3.0)}
+    fitted = fit_combination(members, truth, 0.0)
+    assert fitted.temperatures["sharp"] > 2 > 1 > fitted.temperatures["flat"]
+    weights = fit_weights(members, truth, 0.0)
+    mean = weighted_mean(members, weights)
+    once = apply_temperature(mean, fit_temperature(mean, truth))
+    assert log_loss(fitted.combine(members), truth) < log_loss(once, truth)
+
+
+def test_given_weights_are_kept() -> None:
+    probabilities, truth = answers()
+    fitted = fit_combination(probabilities, truth, 0.02, {"knows": 0.6, "guesses": 0.4})
+    assert fitted.weights == {"knows": 0.6, "guesses": 0.4}

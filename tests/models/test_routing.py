@@ -14,7 +14,7 @@ from models.routing import (
     lower_bound,
     start_threshold,
 )
-from tests.populations import accuracy_above, draw
+from tests.populations import draw, lowest_threshold
 
 
 def test_the_lower_bound_is_the_largest_accuracy_an_exact_test_rejects() -> None:
@@ -49,7 +49,7 @@ def test_a_broken_promise_is_rarer_than_the_confidence_says() -> None:
     """
     random = np.random.default_rng(7)
     params, gap, broken, given_out = RoutingParams(steps=60), 0.01, 0, 0
-    lowest = min(t for t in np.linspace(0.8, 0.99, 191) if accuracy_above(t) - gap >= 0.95)
+    lowest = lowest_threshold(0.95, gap)
     for _ in range(150):
         rows, valid = draw(random, 1500, gap), draw(random, 300, gap)
         for certificate in fit_policy(rows, valid, ("a", "b"), params, "test").classes.values():

@@ -5,12 +5,11 @@ import pytest
 
 from models.routing import RoutingParams, fit_policy, lower_bound
 from models.transfer import (
-    BY_SHARE,
     fit_transferred,
     measure_excess,
     withdraw_contradicted,
 )
-from tests.populations import accuracy_above, draw
+from tests.populations import draw, lowest_threshold
 
 CLASSES = ("a", "b")
 
@@ -34,15 +33,14 @@ def transferred(
 def test_a_broken_promise_is_rarer_than_the_confidence_says(gap: float) -> None:
     """Also where the final models are more often wrong than those the rows came from.
 
-    Of 5 % that may break, both classes of a policy together, 8.1 % of 240 are three standard errors
-    too many. Handing the thresholds over unchanged breaks most promises at a gap of 0.02.
+    5 % of 120 may be broken, which is 6 give or take 2.4: 14 would be three standard errors too
+    many. Handing the thresholds over unchanged breaks most promises at a gap of 0.02.
     """
     random = np.random.default_rng(11)
-    params = RoutingParams(steps=60)
-    grid = np.linspace(0.8, 0.999, 400)
-    lowest = min(t for t in grid if accuracy_above(t) - gap >= 0.95)
+    params = RoutingParams(steps=20)
+    lowest = lowest_threshold(0.95, gap)
     broken = given_out = unchanged = 0
-    for _ in range(120):
+    for _ in range(60):
         classes, _ = transferred(random, gap, 1500, params)
         plain = fit_policy(draw(random, 6000), draw(random, 600), CLASSES, params, "test").classes
         for certificate in classes.values():
@@ -52,10 +50,10 @@ def test_a_broken_promise_is_rarer_than_the_confidence_says(gap: float) -> None:
         unchanged += sum(
             c.threshold is not None and c.threshold < lowest - 0.001 for c in plain.values()
         )
-    assert given_out > 80
-    assert broken <= 19
+    assert given_out > 40
+    assert broken <= 13
     if gap:
-        assert unchanged > 120
+        assert unchanged > 60
 
 
 def test_what_the_held_out_rows_leave_open_is_asked_on_top() -> None:
@@ -97,7 +95,7 @@ def test_where_held_out_rows_are_few_a_class_takes_its_share_over() -> None:
     surer = many**2 / (many**2).sum(axis=1, keepdims=True)
     assert plain.decide(surer).automatic.mean() > plain.certified_automation + 0.1
     assert policy.decide(surer).automatic.mean() < plain.certified_automation + 0.1
-    assert {c.reason for c in policy.classes.values()} == {BY_SHARE}
+    assert {c.basis for c in policy.classes.values()} == {"share"}
 
 
 def test_final_models_that_err_more_than_expected_take_nothing_over() -> None:

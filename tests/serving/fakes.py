@@ -74,7 +74,7 @@ def make_manifest(version: str = VERSION, *, fallback: bool = True) -> Manifest:
         "targets": {"category": ("network", "printer")},
         "members": ("linear",),
         "weights": {"category": {"linear": 1.0}},
-        "temperatures": {"category": 1.0},
+        "temperatures": {"category": {"linear": 1.0, "ensemble": 1.0}},
         "certificate": {"category": {"accuracy": 0.95, "confidence": 0.95}},
         "metrics": {"targets": {"category": {"accuracy": 0.9, "accuracy_ci": [0.88, 0.92]}}},
         "libraries": {"numpy": "2.4.6"},

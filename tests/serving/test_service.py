@@ -52,6 +52,7 @@ def target_of(classes: tuple[str, ...]) -> TargetEnsemble:
     return TargetEnsemble(
         classes=classes,
         weights={"linear": 1.0},
+        temperatures={"linear": 1.0},
         temperature=1.0,
         routing=RoutingPolicy(
             accuracy=0.95, confidence=0.95, family="class", method="invented", rows=9,
