@@ -106,8 +106,9 @@ def held_out_check(routing: Mapping[str, Any]) -> str:
         told += "They are too few to rule out that the final models err much more."
     elif excess["bound"] > 0:
         told += (
-            f"That the share of errors has grown by up to {percent(excess['bound'], 2)} cannot be "
-            f"ruled out, so {percent(excess['asked'], 2)} had to be proven."
+            "That the share of errors has grown by up to "
+            f"{number(100 * excess['bound'], 2)} points cannot be ruled out, so "
+            f"{percent(excess['asked'], 2)} had to be proven."
         )
     else:
         told += "That the final models err more is ruled out."

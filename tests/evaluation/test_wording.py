@@ -103,7 +103,7 @@ def checked(**excess: float) -> dict[str, object]:
         ({}, "That the final models err more is ruled out."),
         (
             {"bound": 0.002, "asked": 0.952},
-            "up to 0.20\u00a0% cannot be ruled out, so 95.20\u00a0%",
+            "up to 0.20 points cannot be ruled out, so 95.20\u00a0%",
         ),
         ({"bound": 0.06, "asked": 1.0}, "They are too few"),
     ],
