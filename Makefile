@@ -52,7 +52,7 @@ endef
 quick: install  ## the same in minutes, for trying things out: small figures, honest certificate
 	$(run_profile)
 
-best: install  ## all layers trained, for an hour or two
+best: install  ## two final fits averaged, one of them training all layers: about an hour
 	$(run_profile)
 
 peer-split: install  ## the shipped params on the published test split of the second peer
