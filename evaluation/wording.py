@@ -103,7 +103,7 @@ def held_out_check(routing: Mapping[str, Any]) -> str:
         "to be expected. "
     )
     if excess["asked"] >= 1:
-        told += "They are too few to rule out that the final models err much more."
+        told += "That leaves open more errors than are promised, so these thresholds prove nothing."
     elif excess["bound"] > 0:
         told += (
             "That the share of errors has grown by up to "
@@ -112,7 +112,7 @@ def held_out_check(routing: Mapping[str, Any]) -> str:
         )
     else:
         told += "That the final models err more is ruled out."
-    shared = [n for n, c in routing["classes"].items() if c.get("basis") == "share"]
+    shared = [n for n, c in routing["classes"].items() if c.get("by_share")]
     if shared:
         told += (
             f" {listing(shared)} did not reach that and took over the certified share of "

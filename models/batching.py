@@ -54,37 +54,30 @@ def batches_by_length(tokens: Sequence[Sequence[int]], size: int = 64) -> list[N
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def padded_length(lengths: Sequence[int]) -> int:
-    """The longest length, rounded up to a multiple of 8.
-
-    Few shapes: the processor's matrix library keeps memory for each one it has met, which grew a
-    training run by a gigabyte and more.
-    """
-    return -(-max(lengths) // 8) * 8
-
-
 def pad_tokens(
     tokens: Sequence[Sequence[int]], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, both of shape (b, padded length)."""
-    longest = padded_length([len(t) for t in tokens])
-    ids = torch.zeros(len(tokens), longest, dtype=torch.long)
-    mask = torch.zeros(len(tokens), longest, dtype=torch.long)
-    for position, found in enumerate(tokens):
-        ids[position, : len(found)] = torch.tensor(found)
-        mask[position, : len(found)] = 1
-    return ids.to(device), mask.to(device)
+    """Token ids and mask, both of shape (b, length)."""
+    return _pad([torch.tensor(found) for found in tokens], device)
 
 
 def pad_states(
     states: Sequence[torch.Tensor], rows: NDArray[np.int64], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hidden states of some rows, shape (b, padded length, dimension), and mask, (b, length)."""
-    chosen = [states[row] for row in rows]
-    longest = padded_length([len(found) for found in chosen])
-    hidden = torch.zeros(len(chosen), longest, chosen[0].shape[1])
-    mask = torch.zeros(len(chosen), longest, dtype=torch.long)
-    for position, found in enumerate(chosen):
-        hidden[position, : len(found)] = found
-        mask[position, : len(found)] = 1
-    return hidden.to(device), mask.to(device)
+    """Hidden states of some rows, shape (b, length, dimension), and mask, shape (b, length)."""
+    hidden, mask = _pad([states[row] for row in rows], device)
+    return hidden.float(), mask
+
+
+def _pad(found: Sequence[torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tensors that differ in their first axis as one, with the mask of what is filled.
+
+    The length is a multiple of 8: the processor's matrix library keeps memory for each shape it has
+    met, which grew a training run by a gigabyte and more.
+    """
+    lengths = torch.tensor([len(one) for one in found])
+    padded = torch.nn.utils.rnn.pad_sequence(list(found), batch_first=True)
+    behind = [0, 0] * (padded.dim() - 2) + [0, -padded.shape[1] % 8]
+    padded = torch.nn.functional.pad(padded, behind)
+    mask = (torch.arange(padded.shape[1])[None, :] < lengths[:, None]).long()
+    return padded.to(device), mask.to(device)

@@ -52,8 +52,8 @@ class ClassCertificate(BaseModel):
     errors: int = Field(description="of the automatic ones, those of another class")
     lower_bound: float = Field(description="exact lower bound of the accuracy of automatic rows")
     reason: str = Field(description="why it stands as it stands")
-    basis: Literal["proven", "share"] = Field(
-        default="proven", description="share: taken over from out-of-fold rows, see models/transfer"
+    by_share: bool = Field(
+        default=False, description="its share of tickets was taken over, see models/transfer"
     )
 
 

@@ -61,13 +61,16 @@ def fit_transferred(
     policy = certify(params.accuracy, halved)
     excess = measure_excess(policy, held_out)
     if excess.asked >= 1:
-        why = f"{excess.automatic} held-out rows are too few to check the final models"
+        why = (
+            f"{excess.errors} of {excess.automatic} wrong on held-out rows leave open more errors "
+            "than are promised"
+        )
         policy = _replace(policy, {name: _none(policy, name, why) for name in classes})
     elif excess.asked > params.accuracy:
         policy = certify(excess.asked, halved)
-    if poisson.sf(excess.errors - 1, excess.expected) > 1 - params.confidence:
+    left = {name for name, c in policy.classes.items() if not c.certified}
+    if left and poisson.sf(excess.errors - 1, excess.expected) > 1 - params.confidence:
         shares = hand_over_shares(certify(params.accuracy, params.confidence), held_out)
-        left = {name for name, c in policy.classes.items() if not c.certified}
         policy = _replace(policy, {name: c for name, c in shares.items() if name in left})
     told = {"accuracy": params.accuracy, "confidence": params.confidence, "excess": excess}
     return withdraw_contradicted(policy.model_copy(update=told), held_out)
@@ -88,7 +91,7 @@ def hand_over_shares(policy: RoutingPolicy, held_out: Rows) -> dict[str, ClassCe
         share = certificate.automatic / certificate.rows
         threshold = float(np.quantile(rows, 1 - share, method="higher"))
         found[name] = certificate.model_copy(
-            update={"threshold": max(threshold, certificate.threshold), "basis": "share"}
+            update={"threshold": max(threshold, certificate.threshold), "by_share": True}
         )
     return found
 

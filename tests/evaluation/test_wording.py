@@ -93,7 +93,7 @@ def test_labels_without_certificate_are_named() -> None:
 
 def checked(**excess: float) -> dict[str, object]:
     found = {"automatic": 1919, "errors": 64, "expected": 81.3, "bound": 0.0, "asked": 0.95}
-    classes = {"a": {"basis": "proven"}, "b": {"basis": "share"}, "c": {}}
+    classes = {"a": {"by_share": False}, "b": {"by_share": True}, "c": {}}
     return {"excess": {**found, **excess}, "classes": classes}
 
 
@@ -105,7 +105,7 @@ def checked(**excess: float) -> dict[str, object]:
             {"bound": 0.002, "asked": 0.952},
             "up to 0.20 points cannot be ruled out, so 95.20\u00a0%",
         ),
-        ({"bound": 0.06, "asked": 1.0}, "They are too few"),
+        ({"bound": 0.06, "asked": 1.0}, "leaves open more errors than are promised"),
     ],
 )
 def test_the_check_on_held_out_tickets_is_told(excess: dict[str, float], told: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models import finetuning
-from models.batching import IGNORED, bucketed_batches, encode_labels
+from models.batching import IGNORED, bucketed_batches, encode_labels, pad_states, pad_tokens
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.finetuning import one_cycle
 from models.frozen_states import FrozenStates
@@ -23,6 +23,19 @@ def test_every_text_is_in_exactly_one_batch() -> None:
     assert sorted(np.concatenate(batches).tolist()) == list(range(501))
     spread = [np.ptp([len(tokens[i]) for i in batch]) for batch in batches]
     assert np.mean(spread) < 10  # unsorted batches of 32 would spread over more than 50
+
+
+def test_texts_are_padded_to_few_lengths_and_nothing_of_them_is_lost() -> None:
+    cpu = torch.device("cpu")
+    ids, mask = pad_tokens([[7, 8], [9] * 11], cpu)
+    assert ids.shape == mask.shape == (2, 16)
+    assert mask.sum(dim=1).tolist() == [2, 11]
+    assert ids[0].tolist() == [7, 8, *[0] * 14]
+    states = [torch.ones(8, 4).half(), torch.ones(3, 4).half()]
+    hidden, mask = pad_states(states, np.array([1, 0]), cpu)
+    assert hidden.shape == (2, 8, 4)
+    assert hidden.dtype == torch.float32
+    assert mask.sum(dim=1).tolist() == hidden[:, :, 0].sum(dim=1).tolist() == [3, 8]
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
