@@ -12,7 +12,7 @@ import pandas as pd
 from data.fetching import SAMPLE
 from evaluation.assessment import TargetAssessment
 from evaluation.curves import confusion_rows, reliability_table, risk_coverage_table
-from evaluation.league import Table
+from evaluation.league.published import Table
 from evaluation.suites import BehaviorReport
 
 

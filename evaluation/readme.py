@@ -13,7 +13,7 @@ from typing import Any
 
 from data.errors import DataError
 from evaluation.files import without_slices
-from evaluation.league import DatasetLeague, Published, read_league
+from evaluation.league.published import DatasetLeague, Published, read_league
 from evaluation.summary import REPORTS, read_metrics
 from evaluation.wording import DASH, interval, number, percent
 

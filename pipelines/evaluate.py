@@ -18,7 +18,7 @@ from evaluation.assessment import assess_target as assess
 from evaluation.card import render_card
 from evaluation.costs import Predictor, measure_latency, read_costs
 from evaluation.files import Evaluation, metrics_of, plot_tables, write_json
-from evaluation.league import make_tables, read_league
+from evaluation.league.published import make_tables, read_league
 from evaluation.report import LABEL_ERRORS, draw_figures, render_report
 from evaluation.suites import read_suites
 from models.assistant import Facts, TicketAssistant

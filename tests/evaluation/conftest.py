@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.assessment import System, TargetAssessment, TestTickets, assess_target
 from evaluation.files import Evaluation
-from evaluation.league import Published, Table
+from evaluation.league.published import Published, Table
 from evaluation.suites import BehaviorReport, Outcome
 
 CLASSES = ("access", "hardware", "wishes & praise")

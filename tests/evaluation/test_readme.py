@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import DataError
 from evaluation import readme
-from evaluation.league import read_league
+from evaluation.league.published import read_league
 from evaluation.readme import BEGIN, END, RESULTS, read_results, render_figures, with_figures
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-LEAGUE = Path(__file__).with_name("league.yaml")
+PUBLISHED = Path(__file__).with_name("published.yaml")
 
 Share = float | None
 
@@ -55,7 +55,7 @@ class Table(_Record):
     rows: tuple[Published, ...]
 
 
-def read_league(path: Path = LEAGUE) -> dict[str, DatasetLeague]:
+def read_league(path: Path = PUBLISHED) -> dict[str, DatasetLeague]:
     """Data set -> its published figures."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {name: DatasetLeague.model_validate(entry) for name, entry in raw.items()}

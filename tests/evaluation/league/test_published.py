@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.league import make_tables, read_league
+from evaluation.league.published import make_tables, read_league
 
 FIGURES = {
     "category": {
