@@ -134,6 +134,9 @@ class Dataset(Section):
     labels: dict[TargetName, tuple[str, ...]] = Field(
         default_factory=dict, description="all labels a target may have; others are rejected"
     )
+    ordered: tuple[TargetName, ...] = Field(
+        default=(), description="targets whose labels stand in order, in `labels` from low to high"
+    )
     id: Column | None = None
     group: Column | None = None
     time: Column | None = None
@@ -179,6 +182,9 @@ class Dataset(Section):
         for target in self.labels:
             if target not in self.targets:
                 raise ValueError(f"labels.{target}: no such target")
+        for target in self.ordered:
+            if target not in self.labels:
+                raise ValueError(f"ordered: {target} needs labels.{target}, from low to high")
         if self.split_by == "time" and not self.time:
             raise ValueError("split_by: time needs the time column")
         if self.published and self.split:

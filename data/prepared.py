@@ -44,6 +44,11 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def ordered(self) -> tuple[str, ...]:
+        """Targets whose classes stand in order, from low to high."""
+        return tuple(self.summary.get("ordered", ()))
+
     def rows(self, *splits: str) -> NDArray[np.int64]:
         """Positions of the tickets of some splits, ascending; ValueError for an unknown split."""
         unknown = sorted(set(splits) - set(SPLITS))

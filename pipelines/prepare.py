@@ -118,7 +118,9 @@ def prepare(
     for target in targets:
         columns[target] = pd.Series([t.raw.labels[target] for t in clean], dtype=object)
     frame = pd.DataFrame(columns)[[*PREPARED_COLUMNS, *targets]]
-    classes = {target: tuple(sorted(set(frame[target].dropna()))) for target in targets}
+    classes = {
+        target: _in_order(set(frame[target].dropna()), target, dataset) for target in targets
+    }
 
     copies = copy_keys(columns["text"])
     reasons = dict(sorted(Counter(str(r.reason) for r in rejected).items()))
@@ -147,6 +149,7 @@ def prepare(
         "languages": dict(Counter(t.language or "unknown" for t in clean).most_common()),
         "checks": as_records(checks),
         "classes": _class_counts(frame, classes),
+        "ordered": [target for target in targets if target in dataset.ordered],
         "licence": dataset.licence,
         "citation": dataset.citation,
     }
@@ -162,6 +165,13 @@ def _targets(dataset: Dataset, params: PrepareParams, fallback: bool) -> list[st
             f"known: {', '.join(dataset.targets)}"
         )
     return [t for t in params.targets if t in dataset.targets] or list(dataset.targets)
+
+
+def _in_order(labels: set[str], target: str, dataset: Dataset) -> tuple[str, ...]:
+    """Labels that occur, from low to high where they stand in order, else alphabetically."""
+    if target not in dataset.ordered:
+        return tuple(sorted(labels))
+    return tuple(label for label in dataset.labels[target] if label in labels)
 
 
 def _published(dataset: Dataset, params: PrepareParams, fallback: bool) -> str | None:

@@ -1,0 +1,122 @@
+"""Levels that stand in order: low < medium < high is more than three names.
+
+A classifier with k classes treats "critical" taken for "low" like any other error. Here each step
+of the scale is a yes-or-no question, "is it above this level?", and the answers give the levels
+back: Frank and Hall, "A simple approach to ordinal classification", ECML 2001.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from sklearn.linear_model import LogisticRegression
+
+from models.base import Probabilities
+
+Floats = NDArray[np.float64]
+
+SMALLEST = 1e-3
+"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
+
+
+class OrdinalParams(BaseModel):
+    """What the levels of an ordered target are read from; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    C: PositiveFloat = Field(default=1.0, description="inverse strength of the L2 penalty")
+    targets: tuple[str, ...] = Field(
+        default=("sentiment",), description="other targets whose probabilities count as evidence"
+    )
+
+
+def above_levels(probabilities: Probabilities) -> Floats:
+    """Probability of being above each level but the highest, shape (n, k - 1)."""
+    above: Floats = 1 - np.cumsum(probabilities, axis=1)[:, :-1]
+    return np.clip(above, 0.0, 1.0)
+
+
+def levels_from(above: Floats) -> Probabilities:
+    """The inverse of `above_levels`; answers that contradict each other are made to fall."""
+    falling = np.minimum.accumulate(above, axis=1)
+    edge = np.ones((len(above), 1))
+    steps: Floats = np.hstack([edge, falling]) - np.hstack([falling, 0 * edge])
+    return steps
+
+
+class OrdinalAdjustment(BaseModel):
+    """One logistic regression per step of the scale, over the ensemble's answer and evidence.
+
+    Its inputs are the log-odds of being above each level as the ensemble has them, then the
+    evidence features in the order of `evidence`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    evidence: tuple[str, ...] = Field(description="names of the evidence features")
+    coefficients: tuple[tuple[float, ...], ...] = Field(
+        description="shape (k - 1, k - 1 + n_evidence)"
+    )
+    intercepts: tuple[float, ...] = Field(description="shape (k - 1,)")
+
+    @model_validator(mode="after")
+    def _has_one_shape(self) -> "OrdinalAdjustment":
+        steps = len(self.intercepts)
+        width = steps + len(self.evidence)
+        if len(self.coefficients) != steps or any(len(r) != width for r in self.coefficients):
+            raise ValueError(f"coefficients must have shape ({steps}, {width})")
+        return self
+
+    def apply(self, probabilities: Probabilities, evidence: Floats) -> Probabilities:
+        """Probabilities (n, k) of the levels, with evidence of shape (n, n_evidence) heard."""
+        inputs = _inputs(probabilities, evidence)
+        scores = inputs @ np.array(self.coefficients).T + np.array(self.intercepts)
+        return levels_from(1 / (1 + np.exp(-scores)))
+
+    def weights(self) -> dict[str, float]:
+        """Evidence -> log-odds that one unit of it adds to being above a level, the steps' mean."""
+        means = np.array(self.coefficients).mean(axis=0)[len(self.intercepts) :]
+        return dict(zip(self.evidence, means.tolist(), strict=True))
+
+
+def fit_adjustment(
+    probabilities: Probabilities,
+    evidence: Floats,
+    names: Sequence[str],
+    truth: NDArray[np.int64],
+    c: float,
+) -> OrdinalAdjustment:
+    """Learn each step on rows whose probabilities come from models that have not seen them.
+
+    Parameters
+    ----------
+    probabilities : calibrated, shape (n, k), columns from the lowest level to the highest
+    evidence : shape (n, len(names))
+    truth : level positions of shape (n,)
+
+    Notes
+    -----
+    A step that no row, or every row, is above has no slope: it answers with its share of rows,
+    drawn towards one half by a single row.
+    """
+    inputs = _inputs(probabilities, evidence)
+    coefficients, intercepts = [], []
+    for level in range(probabilities.shape[1] - 1):
+        above = truth > level
+        if above.all() or not above.any():
+            share = (above.sum() + 0.5) / (len(above) + 1)
+            coefficients.append((0.0,) * inputs.shape[1])
+            intercepts.append(float(np.log(share / (1 - share))))
+            continue
+        step = LogisticRegression(C=c, max_iter=1000).fit(inputs, above)
+        coefficients.append(tuple(step.coef_[0].round(6).tolist()))
+        intercepts.append(round(float(step.intercept_[0]), 6))
+    return OrdinalAdjustment(
+        evidence=tuple(names), coefficients=tuple(coefficients), intercepts=tuple(intercepts)
+    )
+
+
+def _inputs(probabilities: Probabilities, evidence: Floats) -> Floats:
+    above = np.clip(above_levels(probabilities), SMALLEST, 1 - SMALLEST)
+    return np.hstack([np.log(above / (1 - above)), evidence])

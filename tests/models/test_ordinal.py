@@ -1,0 +1,66 @@
+"""Levels in order: what is learned about one step of the scale serves the others."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+
+from models.ordinal import OrdinalAdjustment, above_levels, fit_adjustment, levels_from
+
+
+@given(arrays(np.float64, (5, 4), elements=st.floats(0.01, 1)))
+def test_levels_come_back_from_the_questions_about_them(raw):
+    probabilities = raw / raw.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(levels_from(above_levels(probabilities)), probabilities, atol=1e-12)
+
+
+@given(arrays(np.float64, (6, 3), elements=st.floats(0, 1)))
+def test_contradicting_answers_still_give_distributions(above):
+    levels = levels_from(above)
+    assert (levels >= 0).all()
+    np.testing.assert_allclose(levels.sum(axis=1), 1)
+
+
+def tickets(n: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vague answers about three levels, and evidence that only the truth brings about."""
+    random = np.random.default_rng(3)
+    truth = random.integers(0, 3, n)
+    vague = np.full((n, 3), 0.3) + 0.1 * np.eye(3)[truth]
+    evidence = (random.random((n, 1)) < 0.1 + 0.4 * truth[:, None]).astype(float)
+    return vague / vague.sum(axis=1, keepdims=True), evidence, truth
+
+
+def test_evidence_moves_the_answer_towards_its_level():
+    probabilities, evidence, truth = tickets()
+    fitted = fit_adjustment(probabilities, evidence, ["outage"], truth, 1.0)
+    same = np.full((2, 3), 1 / 3)
+    calm, alarmed = fitted.apply(same, np.array([[0.0], [1.0]]))
+    assert fitted.weights()["outage"] > 0
+    assert alarmed @ np.arange(3) > calm @ np.arange(3)
+
+
+def test_the_adjusted_answers_are_surer_of_the_truth():
+    probabilities, evidence, truth = tickets()
+    half = len(truth) // 2
+    fitted = fit_adjustment(probabilities[:half], evidence[:half], ["outage"], truth[:half], 1.0)
+    after = fitted.apply(probabilities[half:], evidence[half:])
+    rows = np.arange(half), truth[half:]
+    assert np.log(after[rows]).mean() > np.log(probabilities[half:][rows]).mean()
+
+
+def test_a_level_that_never_occurs_keeps_a_small_probability():
+    probabilities, evidence, truth = tickets()
+    lower = truth < 2
+    fitted = fit_adjustment(probabilities[lower], evidence[lower], ["outage"], truth[lower], 1.0)
+    top = fitted.apply(probabilities, evidence)[:, 2]
+    assert (top > 0).all()
+    assert top.max() < 0.01
+
+
+def test_coefficients_of_another_shape_are_refused():
+    with pytest.raises(ValidationError, match=r"shape \(2, 3\)"):
+        OrdinalAdjustment(
+            evidence=("outage",), coefficients=((1.0, 0.0), (0.0, 1.0)), intercepts=(0.0, 0.0)
+        )
