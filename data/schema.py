@@ -31,6 +31,18 @@ class Entity(Record):
     start: int = Field(ge=0)
     end: int = Field(gt=0)
     label: NonEmpty
+    value: str | None = Field(
+        default=None, description="normal form, e.g. ISO 8601, E.164, bytes; null if there is none"
+    )
+    source: Literal["rule", "model"] = "rule"
+
+
+class Evidence(Record):
+    """A phrase that tells how bad it is: `text[start:end]`, in characters."""
+
+    kind: NonEmpty
+    start: int = Field(ge=0)
+    end: int = Field(gt=0)
 
 
 class Ticket(Record):
