@@ -1,0 +1,99 @@
+"""A linear chain over BIO tags: its likelihood, and the best of the sequences that are allowed.
+
+Lafferty, McCallum and Pereira, "Conditional random fields: probabilistic models for segmenting and
+labeling sequence data", ICML 2001.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+FORBIDDEN = -1e4
+"""Score of a step that BIO does not allow: an `I-` that continues nothing of its label."""
+
+
+class Chain(torch.nn.Module):
+    """Scores of steps from tag to tag, added to the scores of each tag at each word.
+
+    Parameters
+    ----------
+    tags : BIO tags in column order
+    """
+
+    forbidden: torch.Tensor
+    forbidden_first: torch.Tensor
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        super().__init__()
+        n = len(tags)
+        self.steps = torch.nn.Parameter(torch.zeros(n, n))
+        self.first = torch.nn.Parameter(torch.zeros(n))
+        self.last = torch.nn.Parameter(torch.zeros(n))
+        steps, first = forbidden_steps(tags)
+        self.register_buffer("forbidden", torch.from_numpy(steps), persistent=False)
+        self.register_buffer("forbidden_first", torch.from_numpy(first), persistent=False)
+
+    def scores(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Steps (from, to), first and last, with what BIO forbids."""
+        return self.steps + self.forbidden, self.first + self.forbidden_first, self.last
+
+    def loss(self, emissions: torch.Tensor, tags: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihood of each sequence, shape (b,).
+
+        Parameters
+        ----------
+        emissions : shape (b, length, n_tags)
+        tags : shape (b, length)
+        mask : bool of shape (b, length); each sequence is filled from its first word on
+        """
+        steps, first, last = self.scores()
+        rows = torch.arange(len(emissions))
+        lengths = mask.sum(1)
+        filled = mask.float()
+        gold = (emissions.gather(2, tags.unsqueeze(2)).squeeze(2) * filled).sum(1)
+        gold = gold + first[tags[:, 0]] + last[tags[rows, lengths - 1]]
+        gold = gold + (steps[tags[:, :-1], tags[:, 1:]] * filled[:, 1:]).sum(1)
+        alpha = first + emissions[:, 0]  # (b, n_tags)
+        for position in range(1, emissions.shape[1]):
+            longer = torch.logsumexp(alpha.unsqueeze(2) + steps, dim=1) + emissions[:, position]
+            alpha = torch.where(mask[:, position].unsqueeze(1), longer, alpha)
+        return torch.logsumexp(alpha + last, dim=1) - gold
+
+
+def forbidden_steps(tags: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """FORBIDDEN where BIO does not allow a step (from, to) or a first tag, else 0."""
+    steps = np.zeros((len(tags), len(tags)), dtype=np.float32)
+    first = np.zeros(len(tags), dtype=np.float32)
+    for to, tag in enumerate(tags):
+        if tag.startswith("I-"):
+            first[to] = FORBIDDEN
+            for start, before in enumerate(tags):
+                if before[2:] != tag[2:]:
+                    steps[start, to] = FORBIDDEN
+    return steps, first
+
+
+def best_tags(
+    emissions: NDArray[np.float32],
+    steps: NDArray[np.float32],
+    first: NDArray[np.float32],
+    last: NDArray[np.float32],
+) -> list[int]:
+    """The sequence with the highest score, by the algorithm of Viterbi.
+
+    Parameters
+    ----------
+    emissions : shape (length, n_tags), length at least 1
+    """
+    score = first + emissions[0]
+    back = np.zeros(emissions.shape, dtype=np.int64)
+    for position in range(1, len(emissions)):
+        reached = score[:, None] + steps  # (from, to)
+        back[position] = reached.argmax(axis=0)
+        score = reached.max(axis=0) + emissions[position]
+    path = [int((score + last).argmax())]
+    for position in range(len(emissions) - 1, 0, -1):
+        path.append(int(back[position, path[-1]]))
+    return path[::-1]
