@@ -28,6 +28,7 @@ PREPARED_COLUMNS = (
     "split",
     "fold",
     "near_train",
+    "resolution",
 )
 """Columns of the prepared table that stand before the targets; no target may take their names."""
 
@@ -143,6 +144,9 @@ class Dataset(Section):
     time_format: str | None = Field(default=None, description="strptime; default: ISO 8601")
     language: LanguageColumn | str | None = Field(
         default=None, description="a two-letter code for all tickets, or a column"
+    )
+    resolution: Column | None = Field(
+        default=None, description="how the ticket was solved; told with similar tickets"
     )
     split: Column | None = None
     split_by: Literal["label", "time"] = "label"

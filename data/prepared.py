@@ -31,8 +31,8 @@ class Prepared:
 
     Parameters
     ----------
-    frame : columns id, text, language, created_at, group, split, fold, near_train, then one per
-        target
+    frame : columns id, text, language, created_at, group, split, fold, near_train, resolution, then
+        one per target
     targets : target -> class names in column order
     summary : the content of summary.json
     """

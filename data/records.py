@@ -52,6 +52,7 @@ class RawTicket:
     group: str | None = None
     created_at: str | None = None
     split: str | None = None
+    resolution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,14 @@ def read_records(
 
 def _columns(dataset: Dataset, targets: Sequence[str]) -> list[str]:
     columns = [*dataset.text, *(dataset.targets[target] for target in targets)]
-    columns += [c for c in (dataset.id, dataset.group, dataset.time, dataset.split) if c]
+    columns += [c for c in _plain_columns(dataset) if c]
     if isinstance(dataset.language, LanguageColumn):
         columns.append(dataset.language.column)
     return columns
+
+
+def _plain_columns(dataset: Dataset) -> tuple[str | None, ...]:
+    return (dataset.id, dataset.group, dataset.time, dataset.split, dataset.resolution)
 
 
 def _record(row: Row, dataset: Dataset, targets: Sequence[str], max_characters: int) -> RawTicket:
@@ -149,6 +154,7 @@ def _record(row: Row, dataset: Dataset, targets: Sequence[str], max_characters: 
         group=_plain(row, dataset.group),
         created_at=_time(row, dataset),
         split=_split(row, dataset),
+        resolution=_plain(row, dataset.resolution),
     )
 
 

@@ -31,7 +31,7 @@ from data.split import (
     require_no_leakage,
 )
 from data.tables import read_rows
-from data.text import prepare_text
+from data.text import model_text, prepare_text
 from pipelines import run
 from pipelines.fetch import DATASET
 from pipelines.params import PARAMS, PrepareParams, read_params
@@ -114,6 +114,7 @@ def prepare(
         "split": splits,
         "fold": assign_folds(groups, strata, splits, params.folds, seed),
         "near_train": find_near_train(groups, splits),
+        "resolution": pd.Series([_resolution(t.raw.resolution) for t in clean], dtype=object),
     }
     for target in targets:
         columns[target] = pd.Series([t.raw.labels[target] for t in clean], dtype=object)
@@ -165,6 +166,10 @@ def _targets(dataset: Dataset, params: PrepareParams, fallback: bool) -> list[st
             f"known: {', '.join(dataset.targets)}"
         )
     return [t for t in params.targets if t in dataset.targets] or list(dataset.targets)
+
+
+def _resolution(text: str | None) -> str | None:
+    return model_text(text) if text else None
 
 
 def _in_order(labels: set[str], target: str, dataset: Dataset) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ def prepared():
             "split": ["train", "train", "test"],
             "fold": pd.Series([0, 1, -1], dtype="int8"),
             "near_train": [False, False, False],
+            "resolution": ["aus und an", None, None],
             "kind": ["b", None, "a"],
         }
     )

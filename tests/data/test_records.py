@@ -30,11 +30,13 @@ def test_several_text_columns_become_one_text():
 
 def test_all_optional_columns_are_read():
     row = {"text": "a", "label": "x", "no": 7, "thread": "t1", "at": "2024-05-01T10:00:00+02:00"}
-    row |= {"lang": "de-AT", "part": "Validation"}
+    row |= {"lang": "de-AT", "part": "Validation", "fix": "restarted"}
     columns = {"id": "no", "group": "thread", "time": "at", "language": "lang", "split": "part"}
+    columns["resolution"] = "fix"
     ticket = read(row, **columns)[0][0]
     assert (ticket.id, ticket.group, ticket.split) == ("7", "t1", "valid")
     assert (ticket.created_at, ticket.language) == ("2024-05-01T08:00:00+00:00", "de")
+    assert ticket.resolution == "restarted"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def make_prepared(sample: list[dict[str, str]]) -> Prepared:
             "split": [split[i % 8] for i in range(N)],
             "fold": np.array([i % 2 if split[i % 8] == "train" else -1 for i in range(N)], np.int8),
             "near_train": [i % 64 == 0 for i in range(N)],
+            "resolution": None,
             "category": [row["category"] for row in rows],
             "severity": [None if i % 9 == 0 else row["severity"] for i, row in enumerate(rows)],
         }

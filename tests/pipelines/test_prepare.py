@@ -231,3 +231,10 @@ def test_the_stage_writes_the_rejected_rows_before_it_stops(fetched):
     with Path("data/prepared/rejected.csv").open() as stream:
         assert [row["reason"] for row in csv.DictReader(stream)] == ["empty_text"] * 5
     assert not Path("data/prepared/tickets.parquet").exists()
+
+
+def test_a_resolution_is_kept_and_masked(tmp_path):
+    content = [row | {"fix": "wrote to jo@example.org"} for row in rows(1)]
+    frame = run(tmp_path, content, {"resolution": "fix"}).prepared.frame
+    assert set(frame["resolution"]) == {"wrote to [email]"}
+    assert run(tmp_path, rows(1)).prepared.frame["resolution"].isna().all()

@@ -29,6 +29,7 @@ def make_prepared(sample, n: int = 160, folds: int = 2) -> Prepared:
             "split": [split[i % 8] for i in range(n)],
             "fold": [i % 2 if split[i % 8] == "train" and folds else -1 for i in range(n)],
             "near_train": False,
+            "resolution": None,
             "category": [row["category"] for row in rows],
             "severity": [None if i % 9 == 0 else row["severity"] for i, row in enumerate(rows)],
         }
