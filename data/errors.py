@@ -9,6 +9,7 @@
     │   └── LeakageError         the same ticket on both sides of a split
     ├── ModelError               a model cannot do what was asked of it
     │   ├── NotFittedError       predict before fit
+    │   ├── NoMemoryError        the bundle keeps no past tickets to search
     │   ├── WeightsError         base weights are missing or are not the published ones
     │   └── BundleError          a bundle folder is incomplete, altered, foreign or too new
     └── ServingError             drawn on in serving/problems.py: not ready, overloaded, too late
@@ -57,6 +58,10 @@ class NotFittedError(ModelError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not fitted: call fit or load first")
+
+
+class NoMemoryError(ModelError):
+    """The bundle keeps no past tickets: run the stage `memory` and seal it anew."""
 
 
 class WeightsError(ModelError):

@@ -49,6 +49,11 @@ class Prepared:
         """Targets whose classes stand in order, from low to high."""
         return tuple(self.summary.get("ordered", ()))
 
+    def languages(self, rows: NDArray[np.int64]) -> list[str | None]:
+        """Language of each of these rows, None where the text is too short to tell."""
+        column = self.frame["language"].iloc[rows]
+        return [name if isinstance(name, str) else None for name in column]
+
     def rows(self, *splits: str) -> NDArray[np.int64]:
         """Positions of the tickets of some splits, ascending; ValueError for an unknown split."""
         unknown = sorted(set(splits) - set(SPLITS))

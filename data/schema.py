@@ -10,12 +10,21 @@ MAX_TEXT = 50_000
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 Decision = Literal["auto", "review"]
-Reason = Literal["certified", "below_threshold", "class_not_certified", "degraded"]
+Reason = Literal[
+    "certified",
+    "below_threshold",
+    "class_not_certified",
+    "language_not_certified",
+    "novel",
+    "degraded",
+]
 """Why a decision was taken.
 
 `certified`: the confidence reaches the class's certified threshold. `below_threshold`: it does not.
 `class_not_certified`: the class holds no certificate, so none of its tickets is routed unseen.
-`degraded`: a member did not answer, and the certificate speaks of all of them together.
+`language_not_certified`: too few tickets in this language were seen to promise anything for it.
+`novel`: no ticket like this one was learned from. `degraded`: a member did not answer, and the
+certificate speaks of all of them together.
 """
 
 
@@ -62,6 +71,22 @@ class Ticket(Record):
         return f"{self.subject}\n{self.text}" if self.subject else self.text
 
 
+class WordWeight(Record):
+    """A word as the model reads it, and how many log-odds it adds to the answer."""
+
+    word: NonEmpty
+    weight: float
+
+
+class Neighbour(Record):
+    """A past ticket that resembles this one."""
+
+    id: NonEmpty
+    similarity: float = Field(ge=-1, le=1, description="cosine of the two vectors")
+    labels: dict[str, str] = Field(description="target -> label, those missing left out")
+    resolution: str | None = Field(default=None, description="how it was solved, where known")
+
+
 class Candidate(Record):
     """One possible label and its calibrated probability."""
 
@@ -84,6 +109,13 @@ class TargetPrediction(Record):
         description="conformal set, most probable first; holds the right label with the "
         "probability stated in the manifest",
     )
+    words: tuple[WordWeight, ...] = Field(
+        default=(),
+        description="what moved the linear member towards `label`, the weightiest first",
+    )
+    evidence: tuple[Evidence, ...] = Field(
+        default=(), description="of a target whose labels stand in order: what tells the level"
+    )
 
 
 class Prediction(Record):
@@ -94,4 +126,22 @@ class Prediction(Record):
     fallback: bool = Field(description="true when the bundle was trained on the bundled sample")
     language: str | None
     targets: dict[str, TargetPrediction]
+    sentiment: Candidate | None = Field(
+        default=None, description="null where sentiment is a target, or no reader of it is sealed"
+    )
+    entities: tuple[Entity, ...] = Field(
+        default=(),
+        description="by place, none overlapping; offsets count the characters of "
+        "subject, line break and text, or of the text alone where there is no subject",
+    )
+    novelty: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of known tickets that are as unlike the learned ones as this one; "
+        "small: novel. Null where the bundle keeps no memory",
+    )
+    similar: tuple[Neighbour, ...] = Field(
+        default=(), description="nearest past tickets, the nearest first"
+    )
     degraded: tuple[str, ...] = Field(default=(), description="members that did not answer")

@@ -11,6 +11,7 @@ from evaluation.certificate import class_table
 from evaluation.comparison import compare
 from evaluation.intervals import Counts, draw_counts, measure_with_intervals
 from evaluation.metrics import Booleans, Floats, Integers, Outcomes
+from evaluation.ordinal import measure_levels
 from evaluation.slices import find_slices, measure_slices
 
 
@@ -72,15 +73,22 @@ class TestTickets:
 
 @dataclass(frozen=True)
 class System:
-    """Answers of one system to all test tickets: shape (n, k), and what it would route itself."""
+    """Answers of one system to all test tickets: shape (n, k), and what it would route itself.
+
+    `withheld`, shape (n,), marks tickets that go to a person whatever the confidence.
+    """
 
     probabilities: Floats
     policy: Policy
+    withheld: Booleans | None = None
 
     def outcomes(self, labels: Integers, rows: Integers) -> Outcomes:
         """Its answers to the rows with a known label."""
         kept = self.probabilities[rows].astype(np.float64)
-        return Outcomes(labels[rows], kept, np.asarray(self.policy.decide(kept).automatic))
+        automatic = np.asarray(self.policy.decide(kept).automatic)
+        if self.withheld is not None:
+            automatic = automatic & ~self.withheld[rows]
+        return Outcomes(labels[rows], kept, automatic)
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,8 @@ def assess_target(
     shortlist: Shortlist | None,
     draws: int,
     seed: int,
+    *,
+    ordered: bool = False,
 ) -> TargetAssessment:
     """Every figure of one target, on the test tickets whose label is known.
 
@@ -115,6 +125,7 @@ def assess_target(
     labels : class positions of shape (n,), -1 where missing
     members : each member alone, as it would stand in the ensemble's place
     routing : the certificate, as ensemble.json holds it
+    ordered : whether the classes stand in order, from low to high
 
     Returns
     -------
@@ -139,6 +150,8 @@ def assess_target(
             outcomes, find_slices(names, known.texts, known.languages, known.near_train), counts
         ),
     }
+    if ordered:
+        figures |= measure_levels(outcomes, counts)
     if shortlist is not None:
         figures["shortlist"] = _measure_shortlist(outcomes, shortlist)
     return TargetAssessment(target, classes, known, outcomes, others, routing, figures)

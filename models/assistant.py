@@ -4,17 +4,21 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from data.errors import BundleError
+from data.errors import BundleError, NoMemoryError
 from data.language import LanguageDetector
-from data.schema import Candidate, Prediction, TargetPrediction, Ticket
+from data.schema import Neighbour, Prediction, TargetPrediction, Ticket, WordWeight
 from data.text import model_text
-from models.base import Member, Probabilities, align_columns
+from models.base import Features, Member, Probabilities, align_columns
+from models.decision import decide, withheld
 from models.embedding import EmbeddingMember
-from models.ensemble import Ensemble, TargetEnsemble, read_ensemble
+from models.ensemble import Ensemble, read_ensemble
+from models.explanation import WordExplainer
 from models.finetuned import FinetunedMember
 from models.linear import LinearMember
+from models.memory import FILE, Memory
+from models.readers import Readers
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +27,9 @@ MEMBERS: dict[str, type[Member]] = {
     "embedding": EmbeddingMember,
     "finetuned": FinetunedMember,
 }
+
+MEMORY = "memory"
+"""Folder of the part that remembers tickets, beside those of the members."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,23 @@ class TicketAssistant:
     """
 
     def __init__(
-        self, members: Mapping[str, Member], ensemble: Ensemble, facts: Facts | None = None
+        self,
+        members: Mapping[str, Member],
+        ensemble: Ensemble,
+        facts: Facts | None = None,
+        *,
+        memory: Memory | None = None,
+        readers: Readers | None = None,
     ) -> None:
         self.members = dict(members)
         self.ensemble = ensemble
         self.facts = facts or Facts()
+        self.memory = memory
+        self.readers = readers or Readers()
         self._detector = LanguageDetector(self.facts.languages)
         self.targets = {name: target.classes for name, target in ensemble.targets.items()}
+        linear = self.members.get("linear")
+        self._explainer = WordExplainer(linear) if isinstance(linear, LinearMember) else None
 
     @property
     def version(self) -> str:
@@ -73,15 +90,20 @@ class TicketAssistant:
             members = {name: MEMBERS[name].load(folder / name) for name in ensemble.members}
         except (OSError, KeyError, ValueError) as error:
             raise BundleError(f"a member of {folder} cannot be read: {error}") from error
-        return cls(members, ensemble, facts)
+        memory = Memory.load(folder / MEMORY) if (folder / MEMORY / FILE).is_file() else None
+        if memory is not None and memory.member not in members:
+            raise BundleError(f"{folder / MEMORY} needs {memory.member}, which carries no weight")
+        return cls(members, ensemble, facts, memory=memory)
 
     def with_facts(self, facts: Facts) -> "TicketAssistant":
         """The same assistant under another version."""
-        return TicketAssistant(self.members, self.ensemble, facts)
+        return TicketAssistant(
+            self.members, self.ensemble, facts, memory=self.memory, readers=self.readers
+        )
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> calibrated probabilities (n, k) for texts as a customer wrote them."""
-        return self._answer([model_text(text) for text in texts])[0]
+        return self._answer([model_text(text) for text in texts]).probabilities
 
     def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]:
         """One prediction per ticket, in order.
@@ -89,30 +111,69 @@ class TicketAssistant:
         A member that fails is left out and named under `degraded`; every decision is then review,
         because the certificate speaks of all members together.
         """
-        texts = [model_text(ticket.full_text) for ticket in tickets]
-        probabilities, failed = self._answer(texts)
+        written = [ticket.full_text for ticket in tickets]
+        texts = [model_text(text) for text in written]
+        answered = self._answer(texts)
+        languages = [
+            ticket.language or self._detector.detect(text)
+            for ticket, text in zip(tickets, texts, strict=True)
+        ]
+        novelty = self._novelty(answered)
         decided = {
-            name: _decide(target, probabilities[name], degraded=bool(failed))
+            name: decide(
+                target,
+                answered.probabilities[name],
+                [
+                    withheld(target.routing, language, degraded=bool(answered.failed), novel=novel)
+                    for language, novel in zip(languages, novelty.novel, strict=True)
+                ],
+            )
             for name, target in self.ensemble.targets.items()
         }
+        found = self.readers.read(written, texts, [ticket.created_at for ticket in tickets])
+        similar = self._similar(answered, len(tickets))
         return [
             Prediction(
                 ticket_id=ticket.id,
                 bundle=self.version,
                 fallback=self.fallback,
-                language=ticket.language or self._detector.detect(text),
-                targets={name: answers[row] for name, answers in decided.items()},
-                degraded=failed,
+                language=languages[row],
+                targets=self._explained(
+                    written[row], text, {n: a[row] for n, a in decided.items()}
+                ),
+                sentiment=None if "sentiment" in self.targets else found.sentiment[row],
+                entities=found.entities[row],
+                novelty=novelty.p_value[row],
+                similar=similar[row],
+                degraded=(*answered.failed, *found.failed),
             )
             for row, (ticket, text) in enumerate(zip(tickets, texts, strict=True))
         ]
 
-    def _answer(self, texts: Sequence[str]) -> tuple[dict[str, Probabilities], tuple[str, ...]]:
+    def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
+        """The k nearest past tickets of each text as a customer wrote it, the nearest first.
+
+        Raises
+        ------
+        NoMemoryError
+            If the assistant keeps no memory of tickets.
+        """
+        if self.memory is None:
+            raise NoMemoryError("this bundle keeps no memory of past tickets")
+        features = self.members[self.memory.member].encode([model_text(text) for text in texts])
+        return self.memory.index.search(features, k) if texts else []
+
+    def _answer(self, texts: Sequence[str]) -> "_Answered":
         answers: dict[str, dict[str, Probabilities]] = {}
         failed: list[str] = []
+        features: Features | None = None
         for name, member in self.members.items():
             try:
-                answered = member.predict_proba(texts)
+                if self.memory is not None and name == self.memory.member:
+                    features = member.encode(texts)
+                    answered = member.predict_features(features)
+                else:
+                    answered = member.predict_proba(texts)
                 answers[name] = {
                     target: align_columns(answered[target], member.targets_[target], classes)
                     for target, classes in self.targets.items()
@@ -122,33 +183,53 @@ class TicketAssistant:
                 failed.append(name)
         if not answers:
             raise BundleError(f"no member answered; failed: {', '.join(failed)}")
-        return self.ensemble.combine(answers), tuple(failed)
+        return _Answered(self.ensemble.combine(answers, texts), tuple(failed), features, len(texts))
 
+    def _novelty(self, answered: "_Answered") -> "_Novelty":
+        if self.memory is None or answered.features is None or not answered.n:
+            return _Novelty([None] * answered.n, [False] * answered.n)
+        novelty = self.memory.novelty
+        scores = novelty.score(answered.features)
+        return _Novelty(novelty.p_value(scores).tolist(), novelty.is_novel(scores).tolist())
 
-def _decide(
-    target: TargetEnsemble, probabilities: Probabilities, *, degraded: bool
-) -> list[TargetPrediction]:
-    decisions = target.routing.decide(probabilities)
-    answers = []
-    for row, position in enumerate(decisions.label):
-        label = target.classes[position]
-        automatic = bool(decisions.automatic[row]) and not degraded
-        listed = target.shortlist.candidates(probabilities[row])
-        answers.append(
-            TargetPrediction(
-                label=label,
-                confidence=min(1.0, float(decisions.confidence[row])),
-                decision="auto" if automatic else "review",
-                reason="degraded" if degraded else target.routing.reason(label, automatic),
-                threshold=target.routing.classes[label].threshold,
-                shortlist=()
-                if automatic
-                else tuple(
-                    Candidate(
-                        label=target.classes[i], probability=min(1.0, float(probabilities[row][i]))
-                    )
-                    for i in listed
-                ),
+    def _similar(self, answered: "_Answered", n: int) -> list[tuple[Neighbour, ...]]:
+        if self.memory is None or answered.features is None or not n:
+            return [()] * n
+        told = self.memory.params.neighbours
+        return self.memory.index.search(answered.features, told) if told else [()] * n
+
+    def _explained(
+        self, written: str, text: str, answers: Mapping[str, TargetPrediction]
+    ) -> dict[str, TargetPrediction]:
+        """The answers with the words and the evidence behind them."""
+        words: Mapping[str, tuple[WordWeight, ...]] = {}
+        if self._explainer is not None:
+            classes = self.members["linear"].targets_
+            known = {
+                t: classes[t].index(a.label) for t, a in answers.items() if a.label in classes[t]
+            }
+            words = self._explainer.explain(text, known)
+        evidence = self.ensemble.evidence.find(written) if self.ensemble.evidence else ()
+        return {
+            name: answer.model_copy(
+                update={
+                    "words": words.get(name, ()),
+                    "evidence": evidence if self.ensemble.targets[name].ordinal else (),
+                }
             )
-        )
-    return answers
+            for name, answer in answers.items()
+        }
+
+
+class _Answered(NamedTuple):
+    """What the members made of some texts; `features` are those of the memory's member."""
+
+    probabilities: dict[str, Probabilities]
+    failed: tuple[str, ...]
+    features: Features | None
+    n: int
+
+
+class _Novelty(NamedTuple):
+    p_value: list[float | None]
+    novel: list[bool]

@@ -15,8 +15,11 @@ from models.manifest import Manifest
 logger = logging.getLogger(__name__)
 
 ENSEMBLE = "ensemble"
-LEFT_BEHIND = frozenset({"probabilities.npz", "training.json"})
+LEFT_BEHIND = frozenset({"probabilities.npz", "training.json", "novelty.npz"})
 """Made beside the models and not part of them; training.json differs from run to run."""
+
+OPTIONAL = ("memory", "readers")
+"""Parts beside the members; a bundle answers without them, and tells less."""
 
 LIBRARIES = (
     *("scikit-learn", "numpy", "scipy", "skops", "safetensors"),
@@ -25,7 +28,7 @@ LIBRARIES = (
 
 
 def model_files(trained: Path) -> list[str]:
-    """Sorted relative paths of the ensemble and of the members that carry weight in it.
+    """Sorted relative paths of the ensemble, its members that carry weight, and what is beside.
 
     Raises
     ------
@@ -33,7 +36,8 @@ def model_files(trained: Path) -> list[str]:
         If one of these parts is missing.
     """
     names = []
-    for part in (ENSEMBLE, *read_ensemble(trained / ENSEMBLE).members):
+    optional = [part for part in OPTIONAL if (trained / part).is_dir()]
+    for part in (ENSEMBLE, *read_ensemble(trained / ENSEMBLE).members, *optional):
         if not (trained / part).is_dir():
             raise BundleError(f"{trained} has no {part}, which the ensemble asks: train it first")
         names += [

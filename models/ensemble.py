@@ -1,7 +1,8 @@
 """The ensemble: a weighted mean of the members per target, made honest by a temperature."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from scipy.optimize import minimize
 from data.errors import BundleError
 from models.base import Probabilities
 from models.calibration import apply_temperature, fit_temperature, log_loss
+from models.ordinal import OrdinalAdjustment
 from models.routing import RoutingPolicy
+from models.severity import LevelEvidence
 from models.shortlist import Shortlist
 
 FILE = "ensemble.json"
@@ -57,6 +60,9 @@ class TargetEnsemble(Combination):
     classes: tuple[str, ...]
     routing: RoutingPolicy
     shortlist: Shortlist
+    ordinal: OrdinalAdjustment | None = Field(
+        default=None, description="of a target whose classes stand in order, where it helps"
+    )
 
 
 class Ensemble(BaseModel):
@@ -65,6 +71,20 @@ class Ensemble(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     targets: dict[str, TargetEnsemble]
+    lexicon: dict[str, tuple[str, ...]] = Field(
+        default={}, description="phrases that the ordered targets are read from"
+    )
+    believed: tuple[str, ...] = Field(
+        default=(), description="targets whose probabilities count as evidence of level"
+    )
+
+    @cached_property
+    def evidence(self) -> LevelEvidence | None:
+        """What ordered targets are read from; None where no target is."""
+        if all(target.ordinal is None for target in self.targets.values()):
+            return None
+        others = {name: self.targets[name].classes for name in self.believed}
+        return LevelEvidence(self.lexicon, others)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -73,12 +93,26 @@ class Ensemble(BaseModel):
         return tuple(sorted(names))
 
     def combine(
-        self, answers: Mapping[str, Mapping[str, Probabilities]]
+        self, answers: Mapping[str, Mapping[str, Probabilities]], texts: Sequence[str]
     ) -> dict[str, Probabilities]:
-        """Target -> calibrated probabilities (n, k), from member -> target -> probabilities."""
-        return {
+        """Target -> calibrated probabilities (n, k), from member -> target -> probabilities.
+
+        Parameters
+        ----------
+        texts : as the members read them, shape (n,); ordered targets are read from them as well
+        """
+        combined = {
             name: target.combine({member: by_target[name] for member, by_target in answers.items()})
             for name, target in self.targets.items()
+        }
+        if self.evidence is None:
+            return combined
+        evidence = self.evidence.features(texts, combined)
+        return {
+            name: found
+            if (adjustment := self.targets[name].ordinal) is None
+            else adjustment.apply(found, evidence)
+            for name, found in combined.items()
         }
 
     def write(self, folder: Path) -> None:

@@ -3,12 +3,12 @@
 import string
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import NotFittedError
+from data.schema import WordWeight
 from models.heads import Head
 from models.linear import LinearMember
 
@@ -16,14 +16,6 @@ MOST_WORDS = 5
 """Words named per answer: more is no longer read."""
 
 _MARKS = string.punctuation
-
-
-@dataclass(frozen=True, slots=True)
-class WordWeight:
-    """A word as the model reads it, and how many log-odds it adds to the answer."""
-
-    word: str
-    weight: float
 
 
 class WordExplainer:
@@ -65,7 +57,7 @@ class WordExplainer:
         shares = self._shares(text)
         return {
             target: tuple(
-                WordWeight(word, round(weight, 3))
+                WordWeight(word=word, weight=round(weight, 3))
                 for word, weight in sorted(
                     self._weights(shares, target, position).items(), key=lambda found: -found[1]
                 )[:most]

@@ -183,8 +183,13 @@ class FinetunedMember:
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes), the mean over the networks."""
-        features = self.encode(texts).astype(np.float64)
-        parts = np.split(features, len(self._networks), axis=1)
+        return self.predict_features(self.encode(texts))
+
+    def predict_features(self, features: NDArray[np.float32]) -> dict[str, Probabilities]:
+        """The same from vectors that `encode` gave earlier."""
+        if not self._networks:
+            raise NotFittedError("FinetunedMember")
+        parts = np.split(features.astype(np.float64), len(self._networks), axis=1)
         return {
             target: np.mean(
                 [

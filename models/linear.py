@@ -80,7 +80,10 @@ class LinearMember:
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes)."""
-        features = self.encode(texts)
+        return self.predict_features(self.encode(texts))
+
+    def predict_features(self, features: csr_matrix) -> dict[str, Probabilities]:
+        """The same from features that `encode` gave earlier."""
         return {target: predict_head(head, features) for target, head in self._heads.items()}
 
     def save(self, folder: Path) -> None:

@@ -6,6 +6,7 @@ back: Frank and Hall, "A simple approach to ordinal classification", ECML 2001.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validato
 from sklearn.linear_model import LogisticRegression
 
 from models.base import Probabilities
+from models.calibration import SMALLEST as LEAST
 
 Floats = NDArray[np.float64]
 
 SMALLEST = 1e-3
-"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
+"""Probabilities are kept this far from 0 and 1 before their log-odds are taken.
+
+The adjusted answer keeps the same share of the ensemble's: steps learned apart may cross, and a
+level between two that do would have no probability at all.
+"""
 
 
 class OrdinalParams(BaseModel):
@@ -72,12 +78,81 @@ class OrdinalAdjustment(BaseModel):
         """Probabilities (n, k) of the levels, with evidence of shape (n, n_evidence) heard."""
         inputs = _inputs(probabilities, evidence)
         scores = inputs @ np.array(self.coefficients).T + np.array(self.intercepts)
-        return levels_from(1 / (1 + np.exp(-scores)))
+        levels = levels_from(1 / (1 + np.exp(-scores)))
+        heard: Probabilities = (1 - SMALLEST) * levels + SMALLEST * probabilities
+        return heard
 
     def weights(self) -> dict[str, float]:
         """Evidence -> log-odds that one unit of it adds to being above a level, the steps' mean."""
         means = np.array(self.coefficients).mean(axis=0)[len(self.intercepts) :]
         return dict(zip(self.evidence, means.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Whether an ensemble is adjusted, and what spoke for it.
+
+    Attributes
+    ----------
+    adjustment : learned on all rows; None where it did not help
+    probabilities : of the rows it was chosen on, by adjustments that have not seen them, or the
+        ensemble's own where there is none; shape (n, k)
+    gain : log loss it takes off on such rows, in nats per row
+    error : standard error of the gain
+    """
+
+    adjustment: OrdinalAdjustment | None
+    probabilities: Probabilities
+    gain: float
+    error: float
+
+
+def choose_adjustment(
+    probabilities: Probabilities,
+    evidence: Floats,
+    names: Sequence[str],
+    truth: NDArray[np.int64],
+    folds: NDArray[np.integer],
+    c: float,
+) -> Choice:
+    """Learn an adjustment, and keep it only if rows that it has not seen are answered better.
+
+    It is kept if the log loss it takes off, cross-validated, is more than its standard error.
+    Where a level is barely in the text, an adjustment learns noise and costs calibration.
+
+    Parameters
+    ----------
+    probabilities, evidence, names, truth, c : see `fit_adjustment`
+    folds : shape (n,); rows that tell of each other stand in one fold
+    """
+    heard = cross_fit(probabilities, evidence, names, truth, folds, c)
+    gains = _losses(probabilities, truth) - _losses(heard, truth)
+    gain = float(gains.mean()) if len(gains) else 0.0
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else 0.0
+    if gain <= error:
+        return Choice(None, probabilities, gain, error)
+    return Choice(fit_adjustment(probabilities, evidence, names, truth, c), heard, gain, error)
+
+
+def cross_fit(
+    probabilities: Probabilities,
+    evidence: Floats,
+    names: Sequence[str],
+    truth: NDArray[np.int64],
+    folds: NDArray[np.integer],
+    c: float,
+) -> Probabilities:
+    """Adjusted probabilities (n, k), each row's by an adjustment learned on the other folds.
+
+    A row stays as it is where there is no other fold.
+    """
+    heard = probabilities.copy()
+    for fold in np.unique(folds):
+        asked, known = folds == fold, folds != fold
+        if known.any():
+            fitted = fit_adjustment(probabilities[known], evidence[known], names, truth[known], c)
+            heard[asked] = fitted.apply(probabilities[asked], evidence[asked])
+    return heard
 
 
 def fit_adjustment(
@@ -120,3 +195,10 @@ def fit_adjustment(
 def _inputs(probabilities: Probabilities, evidence: Floats) -> Floats:
     above = np.clip(above_levels(probabilities), SMALLEST, 1 - SMALLEST)
     return np.hstack([np.log(above / (1 - above)), evidence])
+
+
+def _losses(probabilities: Probabilities, truth: NDArray[np.int64]) -> Floats:
+    """Negative log of the probability given to the right level, shape (n,)."""
+    right = probabilities[np.arange(len(truth)), truth]
+    losses: Floats = -np.log(np.maximum(right, LEAST))
+    return losses

@@ -69,6 +69,18 @@ class Excess(BaseModel):
     asked: float = Field(description="accuracy the out-of-fold rows had to prove; 1: more than can")
 
 
+class LanguageCertificate(BaseModel):
+    """What was shown for the tickets of one language, all classes together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    automatic: int = Field(description="of them above the thresholds of their classes")
+    errors: int = Field(description="of the automatic ones, those of another class")
+    lower_bound: float = Field(description="exact lower bound of the accuracy of automatic rows")
+    certified: bool
+
+
 class RoutingPolicy(BaseModel):
     """Thresholds per class and the certificate that earned them."""
 
@@ -83,6 +95,16 @@ class RoutingPolicy(BaseModel):
     classes: dict[str, ClassCertificate] = Field(description="in column order")
     notes: tuple[str, ...] = ()
     excess: Excess | None = Field(default=None, description="of a cross-fitted policy")
+    languages: dict[str, LanguageCertificate] = Field(
+        default={}, description="by ISO 639-1 code, `unknown` among them; empty: not looked at"
+    )
+
+    def speaks(self, language: str | None) -> bool:
+        """Whether a ticket in this language may be routed unseen; None: too short to tell."""
+        if not self.languages or (language is None and "unknown" not in self.languages):
+            return True
+        found = self.languages.get(language or "unknown")
+        return found is not None and found.certified
 
     def decide(self, probabilities: Probabilities) -> "Decisions":
         """Best class, its confidence, and whether it may be acted on; arrays of shape (n,)."""

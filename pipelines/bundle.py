@@ -119,7 +119,7 @@ def profile_reference(prepared: Prepared, trained: Path) -> Profile:
         [texts[row] for row in rows],
         probabilities,
         {target: found.classes for target, found in ensemble.targets.items()},
-        [name if isinstance(name, str) else None for name in prepared.frame["language"].iloc[rows]],
+        prepared.languages(rows),
         {
             target: found.routing.decide(probabilities[target]).automatic
             for target, found in ensemble.targets.items()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.language import LanguageDetector
 from data.prepared import Prepared, read_prepared
 from evaluation import behavior, label_errors
 from evaluation.assessment import EvaluateParams, System, TargetAssessment, TestTickets
@@ -21,13 +22,14 @@ from evaluation.files import Evaluation, metrics_of, plot_tables, write_json
 from evaluation.league.published import make_tables, read_league
 from evaluation.report import LABEL_ERRORS, draw_figures, render_report
 from evaluation.suites import read_suites
-from models.assistant import Facts, TicketAssistant
+from models.assistant import MEMORY, Facts, TicketAssistant
 from models.bundle import content_version
 from models.ensemble import Ensemble, EnsembleParams, read_ensemble
-from models.routing import RoutingParams
+from models.routing import RoutingParams, RoutingPolicy
 from pipelines import run
 from pipelines.ensemble import fit_target, read_answers
-from pipelines.params import read_params
+from pipelines.memory import NOVELTY
+from pipelines.params import LanguageParams, read_params
 from pipelines.train import PREPARED, RECORDS, TRAINED
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ def evaluate(
     routing: RoutingParams,
     params: EvaluateParams,
     seed: int,
+    novel: NDArray[np.bool_] | None = None,
+    spoken: Sequence[str | None] | None = None,
     bundle: str | None = None,
     costs: Mapping[str, Mapping[str, float]] | None = None,
     told: Mapping[str, Any] | None = None,
@@ -63,6 +67,8 @@ def evaluate(
     members, answers : the members' probabilities and the ensemble's calibrated ones
     assistant : asked for the behavioural suites and the latency; None leaves both out
     routing : how each member alone is certified, as the ensemble was
+    novel, spoken : of each test ticket, whether it is novel and in which language it was served;
+        None: none is, and that of the prepared table
     told : params of the whole run, shown in the report
 
     Raises
@@ -72,9 +78,20 @@ def evaluate(
     """
     texts, summary = prepared.texts(), prepared.summary
     tickets = read_test_tickets(prepared, texts)
+    languages = tickets.languages if spoken is None else spoken
+    unlike = np.zeros(len(tickets), dtype=bool) if novel is None else novel
     targets = {
         target: assess_target(
-            prepared, tickets, target, members, ensemble, answers[target], routing, params, seed
+            prepared,
+            tickets,
+            target,
+            members,
+            ensemble,
+            answers[target],
+            unlike | ~speaks(ensemble.targets[target].routing, languages),
+            routing,
+            params,
+            seed,
         )
         for target in labelled_targets(prepared)
     }
@@ -135,6 +152,7 @@ def assess_target(
     members: Mapping[str, Answers],
     ensemble: Ensemble,
     answers: NDArray[np.float32],
+    withheld: NDArray[np.bool_],
     routing: RoutingParams,
     params: EvaluateParams,
     seed: int,
@@ -156,13 +174,43 @@ def assess_target(
         prepared.targets[target],
         prepared.label_index(target)[test],
         tickets,
-        System(answers[test].astype(np.float64), fitted.routing),
+        System(answers[test].astype(np.float64), fitted.routing, withheld),
         alone,
         fitted.routing.model_dump(mode="json"),
         fitted.shortlist,
         params.bootstrap,
         seed,
+        ordered=target in prepared.ordered,
     )
+
+
+def speaks(policy: RoutingPolicy, languages: Sequence[str | None]) -> NDArray[np.bool_]:
+    """Whether a ticket in each of these languages may be routed unseen, shape (n,)."""
+    known = {language: policy.speaks(language) for language in set(languages)}
+    return np.array([known[language] for language in languages], dtype=bool)
+
+
+def served_languages(prepared: Prepared, params: LanguageParams) -> list[str | None]:
+    """The language of each test ticket as the service would know it.
+
+    Where the entry speaks for all tickets, none carries its language: the service detects it.
+    """
+    test = prepared.rows("test")
+    if prepared.summary.get("language") != "entry":
+        return prepared.languages(test)
+    detector, texts = LanguageDetector(params.targets), prepared.texts()
+    return [detector.detect(texts[row]) for row in test]
+
+
+def novel_tickets(prepared: Prepared, folder: Path) -> NDArray[np.bool_] | None:
+    """Which test tickets the memory takes for novel, shape (n_test,); None without a memory."""
+    if not (folder / NOVELTY).is_file():
+        return None
+    with np.load(folder / NOVELTY, allow_pickle=False) as stored:
+        novel = stored["novel"]
+    if len(novel) != len(prepared):
+        raise DataError(f"{folder / NOVELTY} speaks of other tickets: run the stage memory again")
+    return np.asarray(novel[prepared.rows("test")], dtype=bool)
 
 
 def read_test_tickets(prepared: Prepared, texts: list[str]) -> TestTickets:
@@ -173,7 +221,7 @@ def read_test_tickets(prepared: Prepared, texts: list[str]) -> TestTickets:
         ids=[str(name) for name in frame["id"]],
         texts=[texts[row] for row in test],
         groups=[str(group) for group in frame["group"]],
-        languages=[name if isinstance(name, str) else None for name in frame["language"]],
+        languages=prepared.languages(test),
         near_train=frame["near_train"].to_numpy(dtype=bool),
     )
 
@@ -232,6 +280,8 @@ def main() -> None:
             routing=params.routing,
             params=params.evaluate,
             seed=params.seed,
+            novel=novel_tickets(prepared, TRAINED / MEMORY),
+            spoken=served_languages(prepared, params.prepare.language),
             bundle=content_version(TRAINED, prepared.summary["dataset"]),
             costs=costs,
             told=params.model_dump(mode="json"),

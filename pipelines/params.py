@@ -13,6 +13,8 @@ from models.embedding import EmbeddingParams
 from models.ensemble import EnsembleParams
 from models.finetuned import FinetunedParams
 from models.linear import LinearParams
+from models.memory import MemoryParams
+from models.ordinal import OrdinalParams
 from models.routing import RoutingParams
 
 PARAMS = Path("params.yaml")
@@ -106,6 +108,8 @@ class Params(Section):
     finetuned: FinetunedParams = FinetunedParams()
     ensemble: EnsembleParams = EnsembleParams()
     routing: RoutingParams = RoutingParams()
+    ordinal: OrdinalParams = OrdinalParams()
+    memory: MemoryParams = MemoryParams()
     evaluate: EvaluateParams = EvaluateParams()
     registry: RegistryParams = RegistryParams()
 

@@ -150,6 +150,7 @@ def prepare(
         "languages": dict(Counter(t.language or "unknown" for t in clean).most_common()),
         "checks": as_records(checks),
         "classes": _class_counts(frame, classes),
+        "language": _language_source(dataset),
         "ordered": [target for target in targets if target in dataset.ordered],
         "licence": dataset.licence,
         "citation": dataset.citation,
@@ -166,6 +167,13 @@ def _targets(dataset: Dataset, params: PrepareParams, fallback: bool) -> list[st
             f"known: {', '.join(dataset.targets)}"
         )
     return [t for t in params.targets if t in dataset.targets] or list(dataset.targets)
+
+
+def _language_source(dataset: Dataset) -> str:
+    """Whether languages were told by the entry for all, by a column, or detected."""
+    if dataset.language is None:
+        return "detected"
+    return "entry" if isinstance(dataset.language, str) else "column"
 
 
 def _resolution(text: str | None) -> str | None:

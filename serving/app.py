@@ -1,7 +1,8 @@
 """The HTTP contract: what can be asked, whatever carries it."""
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Awaitable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Body, Depends, FastAPI, Response
 from fastapi.responses import PlainTextResponse
@@ -14,18 +15,23 @@ from serving.contract import (
     OTHER_PREDICTION,
     OTHER_TICKET,
     PREDICTION,
+    SIMILAR,
     TICKET,
     Batch,
     BatchPrediction,
     ModelCard,
+    Similar,
+    SimilarTo,
     document,
     example,
 )
 from serving.contract import problems as problem_docs
 from serving.edge import LastResort
-from serving.limits import BodyLimit, check_many, check_one, require_json
+from serving.limits import BodyLimit, check_many, check_nested, check_one, require_json
 from serving.settings import Settings
 from serving.telemetry import Telemetry, Watched
+
+T = TypeVar("T")
 
 DESCRIPTION = """\
 Reads support tickets, routes what it can prove it may route, and asks a person about the rest.
@@ -61,15 +67,19 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
 
-    async def answer(tickets: tuple[Ticket, ...]) -> list[Prediction]:
-        champion = assistants.champion
+    async def in_time(work: Awaitable[T]) -> T:
+        """What the work gives, or DeadlineError when it takes too long."""
         try:
             async with asyncio.timeout(settings.timeout_seconds) as deadline:
-                predictions = await batcher.predict(champion.assistant, tickets)
+                return await work
         except TimeoutError:
             if not deadline.expired():
                 raise
             raise problems.DeadlineError(settings.timeout_seconds) from None
+
+    async def answer(tickets: tuple[Ticket, ...]) -> list[Prediction]:
+        champion = assistants.champion
+        predictions = await in_time(batcher.predict(champion.assistant, tickets))
         telemetry.answered(predictions)
         return predictions
 
@@ -105,6 +115,26 @@ def create_app(
         """
         check_many(batch.tickets, settings)
         return BatchPrediction(predictions=tuple(await answer(batch.tickets)))
+
+    @app.post(
+        "/v1/similar",
+        tags=["tickets"],
+        summary="Find past tickets like this one",
+        dependencies=[Depends(require_json)],
+        responses={200: example(SIMILAR), **problem_docs(400, 404, 413, 415, 422, 500, 503, 504)},
+    )
+    async def similar(
+        asked: Annotated[SimilarTo, Body(examples=[{"ticket": TICKET, "k": 5}])],
+    ) -> Similar:
+        """Ids, labels and resolutions of the nearest tickets that the model learned from.
+
+        Similarity is the cosine of what the model makes of two tickets; 1 is the same text.
+        """
+        check_nested(asked.ticket, settings)
+        champion = assistants.champion
+        found = await in_time(batcher.find_similar(champion.assistant, asked.ticket, asked.k))
+        near = [neighbour for neighbour in found if neighbour.similarity >= asked.min_similarity]
+        return Similar.of(champion.manifest.version, near)
 
     @app.get("/v1/model", tags=["model"], summary="What answers, and what it promises")
     async def model() -> ModelCard:

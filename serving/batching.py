@@ -7,13 +7,14 @@ takes what has gathered. An idle service answers a lone ticket at once.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from data.errors import ModelError
-from data.schema import Prediction, Ticket
+from data.schema import Neighbour, Prediction, Ticket
 from serving.problems import OverloadedError
 
 
@@ -21,6 +22,8 @@ class Assistant(Protocol):
     """What the batcher asks of a loaded bundle."""
 
     def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]: ...
+
+    def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]: ...
 
 
 @dataclass(eq=False, frozen=True)
@@ -78,19 +81,41 @@ class Batcher:
         Exception
             Whatever the assistant raised on these very tickets.
         """
-        if self.waiting + len(tickets) > self.max_waiting:
-            raise OverloadedError(
-                self.waiting, self.max_waiting, self.waiting * self._seconds_per_ticket
-            )
-        self.waiting += len(tickets)
-        try:
+        with self._admitted(len(tickets)):
             predictions: list[Prediction] = []
             for start in range(0, len(tickets), self.encoder_batch):
                 part = tickets[start : start + self.encoder_batch]
                 predictions += await self._submit(assistant, part)
             return predictions
+
+    async def find_similar(
+        self, assistant: Assistant, ticket: Ticket, k: int
+    ) -> tuple[Neighbour, ...]:
+        """The k nearest past tickets, found on the worker thread between two encoder calls.
+
+        Raises
+        ------
+        OverloadedError
+            At once, when too many tickets wait.
+        NoMemoryError
+            If the assistant keeps no past tickets.
+        """
+        with self._admitted(1):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._worker, self._search, assistant, ticket, k)
+
+    @contextmanager
+    def _admitted(self, tickets: int) -> Iterator[None]:
+        """Count tickets as waiting, or raise OverloadedError."""
+        if self.waiting + tickets > self.max_waiting:
+            raise OverloadedError(
+                self.waiting, self.max_waiting, self.waiting * self._seconds_per_ticket
+            )
+        self.waiting += tickets
+        try:
+            yield
         finally:
-            self.waiting -= len(tickets)
+            self.waiting -= tickets
 
     def close(self) -> None:
         """Let the running call end and take no more."""
@@ -150,6 +175,13 @@ class Batcher:
             else:
                 job.answer.set_result(call.result()[start:stop])
             start = stop
+
+    def _search(self, assistant: Assistant, ticket: Ticket, k: int) -> tuple[Neighbour, ...]:
+        self._busy_since = time.monotonic()
+        try:
+            return assistant.find_similar([ticket.full_text], k)[0]
+        finally:
+            self._busy_since = None
 
     def _ask(self, assistant: Assistant, tickets: Sequence[Ticket]) -> list[Prediction]:
         self._busy_since = began = time.monotonic()

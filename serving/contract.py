@@ -1,13 +1,14 @@
 """The shapes of the HTTP contract that are not records of the house, and their examples."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import Field, JsonValue
 
-from data.schema import Prediction, Record, Ticket
+from data.schema import Neighbour, Prediction, Record, Ticket
 from models.manifest import Manifest
 from serving.assistants import Assistants, State
 from serving.problems import KINDS, MEDIA_TYPE, InvalidField, Kind, Problem, kind_of_status
@@ -46,14 +47,28 @@ PREDICTION: dict[str, JsonValue] = {
             "reason": "certified",
             "threshold": 0.81,
             "shortlist": [],
+            "words": [{"word": "vpn", "weight": 2.4}, {"word": "disconnecting", "weight": 0.9}],
+            "evidence": [],
         }
     },
+    "sentiment": {"label": "neutral", "probability": 0.83},
+    "entities": [],
+    "novelty": 0.61,
+    "similar": [
+        {
+            "id": "T-0871",
+            "similarity": 0.88,
+            "labels": {"team": "networking"},
+            "resolution": "Replaced the VPN profile",
+        }
+    ],
     "degraded": [],
 }
 
 OTHER_PREDICTION: dict[str, JsonValue] = {
     **PREDICTION,
     "ticket_id": "T-1043",
+    "similar": [],
     "targets": {
         "team": {
             "label": "workplace",
@@ -61,12 +76,20 @@ OTHER_PREDICTION: dict[str, JsonValue] = {
             "decision": "review",
             "reason": "below_threshold",
             "threshold": 0.79,
+            "words": [{"word": "keyboard", "weight": 1.7}],
+            "evidence": [],
             "shortlist": [
                 {"label": "workplace", "probability": 0.62},
                 {"label": "purchasing", "probability": 0.35},
             ],
         }
     },
+}
+
+SIMILAR: dict[str, JsonValue] = {
+    "bundle": "your-tickets-1f0c2a9b",
+    "neighbours": PREDICTION["similar"],
+    "support": {"team": [{"label": "networking", "tickets": 1}]},
 }
 
 EXAMPLES: dict[type[Record], dict[str, JsonValue]] = {
@@ -87,6 +110,48 @@ class BatchPrediction(Record):
     """One prediction per ticket, in the order of the tickets."""
 
     predictions: tuple[Prediction, ...]
+
+
+class SimilarTo(Record):
+    """A ticket, and how many past ones like it are wanted."""
+
+    ticket: Ticket
+    k: int = Field(default=5, ge=1, le=50)
+    min_similarity: float = Field(default=-1, ge=-1, le=1, description="of those told")
+
+
+class Support(Record):
+    """How many of the tickets told carry a label."""
+
+    label: str
+    tickets: int = Field(ge=1)
+
+
+class Similar(Record):
+    """Past tickets, the most similar first."""
+
+    bundle: str
+    neighbours: tuple[Neighbour, ...]
+    support: dict[str, tuple[Support, ...]] = Field(
+        description="per target: the labels the neighbours carry, the commonest first"
+    )
+
+    @classmethod
+    def of(cls, bundle: str, neighbours: Sequence[Neighbour]) -> Self:
+        """The answer that tells these neighbours."""
+        targets = dict.fromkeys(target for found in neighbours for target in found.labels)
+        counts = {
+            target: Counter(n.labels[target] for n in neighbours if target in n.labels)
+            for target in targets
+        }
+        support = {
+            target: tuple(
+                Support(label=label, tickets=n)
+                for label, n in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+            )
+            for target, found in counts.items()
+        }
+        return cls(bundle=bundle, neighbours=tuple(neighbours), support=support)
 
 
 class ModelCard(Record):

@@ -75,6 +75,16 @@ def check_one(ticket: Ticket, settings: Settings) -> None:
     _refuse(_too_long(ticket, settings, ("body",)))
 
 
+def check_nested(ticket: Ticket, settings: Settings) -> None:
+    """As `check_one`, for a ticket under the key `ticket` of the body.
+
+    Raises
+    ------
+    RequestValidationError
+    """
+    _refuse(_too_long(ticket, settings, ("body", "ticket")))
+
+
 def check_many(tickets: Sequence[Ticket], settings: Settings) -> None:
     """Refuse a batch with no or too many tickets, or with one too long, named by its index.
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from data.errors import TicketAssistantError
+from data.errors import NoMemoryError, TicketAssistantError
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 50
@@ -118,6 +118,7 @@ KINDS: dict[int | type[Exception], Kind] = {
     503: Kind(503, "unavailable", "The service cannot answer now"),
     504: Kind(504, "deadline", "The answer took too long"),
     RequestValidationError: Kind(422, "validation", "The request body is not valid"),
+    NoMemoryError: Kind(404, "no-memory", "The model keeps no past tickets"),
     NotReadyError: Kind(503, "not-ready", "No model is loaded"),
     OverloadedError: Kind(503, "overloaded", "Too many tickets are waiting"),
     DeadlineError: Kind(504, "deadline", "The answer took too long"),
@@ -187,6 +188,11 @@ async def tell_serving_error(_: Request, error: Exception) -> Response:
     return problem_response(KINDS[type(error)], str(error), headers)
 
 
+async def tell_no_memory(_: Request, error: Exception) -> Response:
+    """404: what is asked for is not in this bundle."""
+    return problem_response(KINDS[NoMemoryError], "the bundle was sealed without past tickets")
+
+
 async def tell_status(_: Request, error: Exception) -> Response:
     """A status the framework or a route decided; its free text is left out."""
     assert isinstance(error, HTTPException)
@@ -198,3 +204,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, tell_invalid)
     app.add_exception_handler(HTTPException, tell_status)
     app.add_exception_handler(ServingError, tell_serving_error)
+    app.add_exception_handler(NoMemoryError, tell_no_memory)

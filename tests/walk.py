@@ -57,5 +57,5 @@ def take_all(monkeypatch: pytest.MonkeyPatch) -> None:
     take("prepare", monkeypatch)
     for member in ("linear", "embedding", "finetuned"):
         take("train", monkeypatch, member)
-    for stage in ("ensemble", "evaluate", "bundle", "register"):
+    for stage in ("ensemble", "memory", "evaluate", "bundle", "register"):
         take(stage, monkeypatch)

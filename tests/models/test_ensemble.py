@@ -106,7 +106,9 @@ def test_an_ensemble_survives_the_disk(tmp_path: Path) -> None:
 
 def test_combining_gives_calibrated_rows() -> None:
     probabilities, _ = answers()
-    combined = small_ensemble().combine({m: {"category": p} for m, p in probabilities.items()})
+    combined = small_ensemble().combine(
+        {m: {"category": p} for m, p in probabilities.items()}, ["a text"]
+    )
     np.testing.assert_allclose(combined["category"], apply_temperature(probabilities["knows"], 0.5))
 
 

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from models.ordinal import OrdinalAdjustment, above_levels, fit_adjustment, levels_from
+from models.ordinal import (
+    OrdinalAdjustment,
+    above_levels,
+    choose_adjustment,
+    cross_fit,
+    fit_adjustment,
+    levels_from,
+)
 
 
 @given(arrays(np.float64, (5, 4), elements=st.floats(0.01, 1)))
@@ -64,3 +71,54 @@ def test_coefficients_of_another_shape_are_refused():
         OrdinalAdjustment(
             evidence=("outage",), coefficients=((1.0, 0.0), (0.0, 1.0)), intercepts=(0.0, 0.0)
         )
+
+
+def test_steps_that_cross_leave_every_level_a_probability():
+    crossing = OrdinalAdjustment(
+        evidence=(), coefficients=((0.0, 0.0), (0.0, 0.0)), intercepts=(-2.0, 2.0)
+    )
+    heard = crossing.apply(np.full((1, 3), 1 / 3), np.zeros((1, 0)))
+    assert heard.min() > 0
+    np.testing.assert_allclose(heard.sum(axis=1), 1)
+
+
+def test_an_adjustment_that_helps_is_kept():
+    probabilities, evidence, truth = tickets()
+    folds = np.arange(len(truth)) % 3
+    choice = choose_adjustment(probabilities, evidence, ["outage"], truth, folds, 1.0)
+    assert choice.adjustment == fit_adjustment(probabilities, evidence, ["outage"], truth, 1.0)
+    assert choice.gain > choice.error > 0
+    rows = np.arange(len(truth)), truth
+    gained = np.log(choice.probabilities[rows]).mean() - np.log(probabilities[rows]).mean()
+    assert gained == pytest.approx(choice.gain)
+
+
+def test_evidence_that_tells_nothing_leaves_the_answers_alone():
+    random = np.random.default_rng(8)
+    shares = np.array([0.1, 0.8, 0.1])
+    truth = random.choice(3, 400, p=shares)
+    probabilities, noise = np.tile(shares, (400, 1)), random.random((400, 12))
+    names = [f"noise {i}" for i in range(12)]
+    choice = choose_adjustment(probabilities, noise, names, truth, np.arange(400) % 4, 1.0)
+    assert choice.adjustment is None
+    assert choice.gain < choice.error
+    np.testing.assert_array_equal(choice.probabilities, probabilities)
+
+
+def test_a_row_is_adjusted_by_what_other_folds_taught():
+    probabilities, evidence, truth = tickets(90)
+    folds = np.arange(90) % 2
+    heard = cross_fit(probabilities, evidence, ["outage"], truth, folds, 1.0)
+    other = fit_adjustment(
+        probabilities[folds == 1], evidence[folds == 1], ["outage"], truth[folds == 1], 1.0
+    )
+    np.testing.assert_array_equal(
+        heard[folds == 0], other.apply(probabilities[folds == 0], evidence[folds == 0])
+    )
+
+
+def test_rows_of_a_single_fold_stay_as_they_are():
+    probabilities, evidence, truth = tickets(30)
+    choice = choose_adjustment(probabilities, evidence, ["outage"], truth, np.zeros(30, int), 1.0)
+    assert choice.adjustment is None
+    assert choice.gain == 0

@@ -22,6 +22,7 @@ def problem(seed: int = 0) -> tuple[Prepared, dict[str, np.ndarray]]:
     frame = pd.DataFrame(
         {
             "text": "x",
+            "language": "en",
             "split": split,
             "target": np.where(random.random(n) < 0.02, None, np.array(["a", "b"])[truth]),
         }
@@ -89,6 +90,23 @@ def test_what_is_certified_holds_on_test() -> None:
     assert automatic > 1500
     assert kept / automatic >= 0.945
     assert np.mean(covered) >= 0.93  # 0.95 promised, about 700 rows: 2.5 standard errors
+
+
+def test_a_language_with_too_few_tickets_is_not_spoken() -> None:
+    prepared, answers = problem()
+    language = np.where(np.arange(3000) % 150 == 0, "fr", "en").astype(object)
+    language[np.arange(3000) % 200 == 1] = None
+    prepared.frame["language"] = language
+    fitted, _ = fit_target(prepared, "target", answers, EnsembleParams(), RoutingParams())
+    policy = fitted.routing
+    assert set(policy.languages) == {"en", "fr", "unknown"}
+    assert policy.speaks("en")
+    assert not policy.speaks("fr")
+    assert not policy.speaks("it")
+    assert not policy.speaks(None)
+    assert sum(found.rows for found in policy.languages.values()) == policy.rows
+    routed = policy.languages["en"].automatic
+    assert policy.certified_automation == pytest.approx(routed / policy.rows)
 
 
 def test_answers_that_do_not_fit_the_tickets_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from data.schema import Candidate, Prediction, TargetPrediction, Ticket
+from data.errors import NoMemoryError
+from data.schema import Candidate, Neighbour, Prediction, TargetPrediction, Ticket
 from models.deployment import Arm, Deployment
 from models.manifest import Manifest
 
@@ -23,6 +24,7 @@ class RuleAssistant:
     def __init__(self) -> None:
         self.calls: list[int] = []
         self.fails_on: str | None = None
+        self.remembers = True
         self.failure: type[Exception] = ArithmeticError
         self.gate = threading.Event()
         self.gate.set()
@@ -35,6 +37,18 @@ class RuleAssistant:
         if self.fails_on and any(self.fails_on in ticket.text for ticket in tickets):
             raise self.failure(f"cannot work with {tickets[0].text}")
         return [self._answer(ticket) for ticket in tickets]
+
+    def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
+        self.asked.set()
+        assert self.gate.wait(10), "the test forgot to open the gate"
+        if not self.remembers:
+            raise NoMemoryError("keeps nothing")
+        labels = ("printer", "printer", "network")
+        known = [
+            Neighbour(id=str(i), similarity=0.9 - 0.2 * i, labels={"category": label})
+            for i, label in enumerate(labels)
+        ]
+        return [tuple(known[:k]) for _ in texts]
 
     def _answer(self, ticket: Ticket) -> Prediction:
         sure = "printer" in ticket.full_text

@@ -46,6 +46,46 @@ def test_a_batch_is_answered_in_order_and_echoes_the_ids(client: TestClient) -> 
     assert labels == ["network", "printer", "network", "printer"]
 
 
+def test_similar_tickets_are_told_with_what_became_of_them(client: TestClient) -> None:
+    response = client.post("/v1/similar", json={"ticket": {"text": "paper jam"}, "k": 3})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["bundle"] == VERSION
+    assert [found["id"] for found in answer["neighbours"]] == ["0", "1", "2"]
+    assert answer["support"] == {
+        "category": [{"label": "printer", "tickets": 2}, {"label": "network", "tickets": 1}]
+    }
+
+
+def test_only_tickets_as_similar_as_asked_are_told(client: TestClient) -> None:
+    asked = {"ticket": {"text": "paper jam"}, "k": 3, "min_similarity": 0.8}
+    answer = client.post("/v1/similar", json=asked).json()
+    assert [found["id"] for found in answer["neighbours"]] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"k": 3}, "#/ticket"),
+        ({"ticket": {"text": "a"}, "k": 0}, "#/k"),
+        ({"ticket": {"text": "a"}, "k": 51}, "#/k"),
+        ({"ticket": {"text": ""}}, "#/ticket/text"),
+        ({"ticket": {"text": "a" * 1_001}}, "#/ticket/text"),
+        ({"ticket": {"text": "a"}, "min_similarity": 2}, "#/min_similarity"),
+    ],
+)
+def test_a_wrong_question_for_similar_tickets_is_named(
+    client: TestClient, body: dict[str, Any], pointer: str
+) -> None:
+    told = problem(client.post("/v1/similar", json=body), 422, "validation")
+    assert [error["pointer"] for error in told["errors"]] == [pointer]
+
+
+def test_a_bundle_without_memory_says_so(client: TestClient, rule: RuleAssistant) -> None:
+    rule.remembers = False
+    problem(client.post("/v1/similar", json={"ticket": {"text": "a"}}), 404, "no-memory")
+
+
 def test_a_ticket_that_is_not_valid_is_named_by_its_index(client: TestClient) -> None:
     tickets = [{"text": "a"}, {"text": ""}, {"subject": "no text"}, {"text": 3}]
     body = problem(client.post("/v1/predict/batch", json={"tickets": tickets}), 422, "validation")

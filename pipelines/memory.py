@@ -1,0 +1,87 @@
+"""Stage `memory`: what the tickets learned from look like, for novelty and likeness."""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.prepared import Prepared, read_prepared
+from models.assistant import MEMBERS, MEMORY
+from models.ensemble import read_ensemble
+from models.memory import Memory, MemoryParams
+from pipelines import run
+from pipelines.params import read_params
+from pipelines.train import PREPARED, RECORDS, TRAINED, labels_of
+
+logger = logging.getLogger(__name__)
+
+NOVELTY = "novelty.npz"
+"""Which rows are novel; those learned from never are."""
+
+
+def remember(
+    prepared: Prepared, params: MemoryParams, trained: Path
+) -> tuple[Memory, NDArray[np.bool_]]:
+    """The memory of the train tickets, and which of all others are novel, shape (n_rows,)."""
+    member = MEMBERS[params.member].load(trained / params.member)
+    texts = prepared.texts()
+    learned, held_out = prepared.rows("train"), prepared.rows("calibration")
+
+    def encode(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = member.encode([texts[row] for row in rows])
+        return features
+
+    resolutions = prepared.frame["resolution"].iloc[learned]
+    memory = Memory.build(
+        params,
+        encode(learned),
+        encode(held_out),
+        [str(name) for name in prepared.frame["id"].iloc[learned]],
+        labels_of(prepared, learned),
+        next(iter(prepared.targets)),
+        [found if isinstance(found, str) else None for found in resolutions],
+    )
+    novel = np.zeros(len(prepared), dtype=bool)
+    for split in ("valid", "calibration", "test"):
+        rows = prepared.rows(split)
+        if len(rows):
+            novel[rows] = memory.novelty.is_novel(memory.novelty.score(encode(rows)))
+    return memory, novel
+
+
+def choose_member(params: MemoryParams, known: Sequence[str]) -> MemoryParams | None:
+    """The params with a member that carries weight: the one asked for, else the other.
+
+    A bundle holds no member without weight, and a ticket is to be encoded once.
+    """
+    for name in (params.member, "finetuned", "embedding"):
+        if name in known:
+            return MemoryParams.model_validate({**params.model_dump(), "member": name})
+    return None
+
+
+def main() -> None:
+    params = read_params()
+    folder = TRAINED / MEMORY
+    section = params.memory.model_dump(mode="json")
+    with run.stage("memory", record=RECORDS / "memory.json", params=section) as tracked:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        prepared = read_prepared(PREPARED)
+        chosen = choose_member(params.memory, read_ensemble(TRAINED / "ensemble").members)
+        if chosen is None:
+            logger.warning("no memory: no member with dense features carries weight")
+            return
+        memory, novel = remember(prepared, chosen, TRAINED)
+        memory.save(folder)
+        np.savez(folder / NOVELTY, novel=novel)
+        found, known = int(novel.sum()), len(memory.index)
+        tracked.log_metrics({"novel": found, "remembered": known})
+        logger.info("%d tickets remembered; of the others %d are novel", known, found)
+
+
+if __name__ == "__main__":
+    main()
