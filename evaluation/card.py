@@ -9,6 +9,8 @@ from evaluation.wording import (
     headline,
     held_out_check,
     interval,
+    languages_check,
+    levels_check,
     listing,
     number,
     percent,
@@ -143,6 +145,8 @@ def _certificate(evaluation: Evaluation) -> str:
             ]
         if checked := held_out_check(routing):
             lines.append(f"\n{_cell(checked)}")
+        checks = (languages_check(routing), levels_check(found.figures))
+        lines += [f"\n{_cell(check)}" for check in checks if check]
         lines += [f"\n{_cell(note)}" for note in routing.get("notes", ())]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

@@ -131,6 +131,8 @@ def _target_view(evaluation: Evaluation, found: TargetAssessment) -> dict[str, A
         "routing": found.routing,
         "statement": statement,
         "quality": quality,
+        "levels_check": wording.levels_check(figures),
+        "languages_check": wording.languages_check(found.routing),
         "held_out_check": wording.held_out_check(found.routing),
         "hundred": wording.hundred_tickets(
             figures["certified_automation"] or 0.0, figures["automatic_accuracy"]

@@ -78,6 +78,8 @@ def _target(target: str, figures: Mapping[str, Any]) -> list[str]:
             told = number(value, digits)
             between = "–".join(number(bound, digits) for bound in bounds) if bounds else ""
         lines.append(f"  {label:<22}{told:>9}   {f'[{between}]' if between else ''}".rstrip())
+    if figures.get("level_error") is not None:
+        lines.append(f"  {'levels off':<22}{number(figures['level_error'], 2):>9}")
     return [*lines, "", *_classes(figures["classes"])]
 
 

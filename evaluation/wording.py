@@ -119,3 +119,30 @@ def held_out_check(routing: Mapping[str, Any]) -> str:
             f"{'its' if len(shared) == 1 else 'their'} tickets instead."
         )
     return told
+
+
+def levels_check(figures: Mapping[str, Any]) -> str:
+    """How far off the answers of an ordered target are; empty for any other."""
+    if figures.get("level_error") is None:
+        return ""
+    told = f"The answer is {number(figures['level_error'], 2)} levels off on average"
+    if figures.get("quadratic_kappa") is not None:
+        told += f"; quadratic kappa {number(figures['quadratic_kappa'], 2)}"
+    return f"{told}."
+
+
+def languages_check(routing: Mapping[str, Any]) -> str:
+    """In which languages tickets are routed, and in which a person decides."""
+    languages = routing.get("languages") or {}
+    if not languages:
+        return ""
+    certified = [
+        f"{name} ({count(found['automatic'])} routed, {percent(found['lower_bound'])} proven)"
+        for name, found in languages.items()
+        if found["certified"]
+    ]
+    others = [name for name, found in languages.items() if not found["certified"]]
+    told = f"Tickets are routed in {listing(certified)}." if certified else ""
+    if others:
+        told += f" In {listing(others)} too few were seen to prove the promise: a person decides."
+    return f"{told} A ticket in any other language goes to a person.".strip()

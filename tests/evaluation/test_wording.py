@@ -8,6 +8,8 @@ from evaluation.wording import (
     held_out_check,
     hundred_tickets,
     interval,
+    languages_check,
+    levels_check,
     listing,
     number,
     of_hundred,
@@ -120,3 +122,24 @@ def test_the_check_on_held_out_tickets_is_told(excess: dict[str, float], told: s
 
 def test_a_policy_certified_by_its_own_answers_needs_no_check() -> None:
     assert held_out_check({"excess": None, "classes": {}}) == held_out_check({}) == ""
+
+
+def test_levels_are_told_where_labels_stand_in_order() -> None:
+    assert levels_check({"accuracy": 0.9}) == ""
+    assert levels_check({"level_error": 0.314, "quadratic_kappa": None}) == (
+        "The answer is 0.31 levels off on average."
+    )
+    told = levels_check({"level_error": 0.314, "quadratic_kappa": 0.5})
+    assert told.endswith("quadratic kappa 0.50.")
+
+
+def test_languages_without_proof_are_named() -> None:
+    found = {"automatic": 1200, "lower_bound": 0.957, "certified": True}
+    few = {"automatic": 4, "lower_bound": 0.4, "certified": False}
+    assert languages_check({}) == ""
+    told = languages_check({"languages": {"en": found, "fr": few}})
+    assert "en (1\u2009200 routed, 95.7" in told
+    assert "In fr too few were seen" in told
+    assert "any other language goes to a person" in told
+    alone = languages_check({"languages": {"fr": few}})
+    assert alone.startswith("In fr too few")
