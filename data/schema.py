@@ -82,7 +82,12 @@ class Neighbour(Record):
     """A past ticket that resembles this one."""
 
     id: NonEmpty
-    similarity: float = Field(ge=-1, le=1, description="cosine of the two vectors")
+    similarity: float = Field(
+        ge=-1,
+        le=1,
+        description="cosine of the two tickets' vectors; `/v1/similar` takes the mean of it and of "
+        "the cosine of their words",
+    )
     labels: dict[str, str] = Field(description="target -> label, those missing left out")
     resolution: str | None = Field(default=None, description="how it was solved, where known")
 

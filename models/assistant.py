@@ -160,8 +160,12 @@ class TicketAssistant:
         """
         if self.memory is None:
             raise NoMemoryError("this bundle keeps no memory of past tickets")
-        features = self.members[self.memory.member].encode([model_text(text) for text in texts])
-        return self.memory.index.search(features, k) if texts else []
+        if not texts:
+            return []
+        read = [model_text(text) for text in texts]
+        features = self.members[self.memory.member].encode(read)
+        words = read if self.memory.index.has_texts else None
+        return self.memory.index.search(features, k, texts=words)
 
     def _answer(self, texts: Sequence[str]) -> "_Answered":
         answers: dict[str, dict[str, Probabilities]] = {}
@@ -196,6 +200,7 @@ class TicketAssistant:
         if self.memory is None or answered.features is None or not n:
             return [()] * n
         told = self.memory.params.neighbours
+        # Without the words of the texts: each answer pays for this.
         return self.memory.index.search(answered.features, told) if told else [()] * n
 
     def _explained(

@@ -56,6 +56,7 @@ class Memory:
         labels: Labels,
         target: str,
         resolutions: Sequence[str | None],
+        texts: Sequence[str] | None = None,
     ) -> Self:
         """Remember tickets by features of shape (n, dimension).
 
@@ -64,13 +65,14 @@ class Memory:
         learned : features of the tickets the member was fitted on, in the order of ids and labels
         held_out : features of tickets it has not seen, which tell what is not novel
         target : whose classes the learned tickets lie around
+        texts : of the learned tickets; with them shared words count when past tickets are asked for
         """
         names = sorted({label for label in labels[target] if label is not None})
         position = {name: i for i, name in enumerate(names)}
         classes = [-1 if name is None else position[name] for name in labels[target]]
         novelty = NoveltyDetector().fit(learned, classes)
         novelty.set_threshold(novelty.score(held_out), params.accepted)
-        return cls(params, novelty, TicketIndex.build(learned, ids, labels, resolutions))
+        return cls(params, novelty, TicketIndex.build(learned, ids, labels, resolutions, texts))
 
     def save(self, folder: Path) -> None:
         """Write memory.json, novelty/ and similar/."""

@@ -18,6 +18,9 @@ from data.schema import Neighbour
 from models.base import Labels
 from models.terms import TERMS, TermIndex
 
+SPARE = 16
+"""More rows than asked for that are looked at, so that equal ones stand in the order of ids."""
+
 VECTORS = "vectors.safetensors"
 TICKETS = "tickets.json"
 
@@ -106,6 +109,11 @@ class TicketIndex:
         return tuple(self._tickets.ids)
 
     @property
+    def has_texts(self) -> bool:
+        """Whether shared words can count."""
+        return self._terms is not None
+
+    @property
     def dimension(self) -> int:
         """Length of the vectors that can be searched with."""
         return int(self._vectors.shape[1])
@@ -152,7 +160,7 @@ class TicketIndex:
             )
         found = []
         for query, text, owner in zip(queries, words, owners, strict=True):
-            nearest = _largest(self._similarities(query, text), k + (owner is not None))
+            nearest = self._nearest(query, text, k + (owner is not None))
             neighbours = (self._neighbour(*one) for one in nearest if one[1] >= min_similarity)
             found.append(tuple(one for one in neighbours if one.id != owner)[:k])
         return found
@@ -209,21 +217,30 @@ class TicketIndex:
             raise BundleError(f"{folder / TICKETS} is not in the order of the ids")
         return cls(vectors, tickets, terms)
 
-    def _similarities(self, query: NDArray[np.float16], text: str | None) -> NDArray[np.float32]:
-        """Shape (n,), in [-1, 1]."""
-        matches = search(
-            self._vectors, query[None], len(self), MetricKind.IP, exact=True, threads=1
-        )
-        cosines = np.empty(len(self), dtype=np.float32)
-        cosines[np.ravel(matches.keys).astype(np.int64)] = 1 - np.ravel(matches.distances)
-        similarities: NDArray[np.float32] = np.clip(cosines, -1, 1)
+    def _nearest(
+        self, query: NDArray[np.float16], text: str | None, k: int
+    ) -> list[tuple[int, float]]:
+        """Rows and similarities of the k nearest, the nearest first, equal ones by row."""
         if text is None:
-            return similarities
+            # Asked for all rows, usearch sorts them all, which takes three times as long.
+            rows, cosines = self._cosines(query, min(len(self), k + SPARE))
+            order = np.lexsort((rows, -cosines))[:k]
+            return [(int(rows[i]), float(cosines[i])) for i in order]
         if self._terms is None:
             raise ModelError("the index was built without texts and cannot be asked with one")
+        rows, cosines = self._cosines(query, len(self))
+        similarities = np.empty(len(self), dtype=np.float32)
+        similarities[rows] = cosines
         shared = self._terms.similarities([text])[0]
-        mixed: NDArray[np.float32] = (1 - WORDS) * similarities + WORDS * shared
-        return mixed
+        return _largest((1 - WORDS) * similarities + WORDS * shared, k)
+
+    def _cosines(
+        self, query: NDArray[np.float16], count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The nearest rows and their cosines, in [-1, 1]; both of shape (count,)."""
+        found = search(self._vectors, query[None], count, MetricKind.IP, exact=True, threads=1)
+        cosines: NDArray[np.float32] = np.clip(1 - np.ravel(found.distances), -1, 1)
+        return np.ravel(found.keys).astype(np.int64), cosines
 
     def _neighbour(self, row: int, similarity: float) -> Neighbour:
         known = {t: label for t, column in self._tickets.labels.items() if (label := column[row])}

@@ -43,6 +43,7 @@ def remember(
         labels_of(prepared, learned),
         next(iter(prepared.targets)),
         [found if isinstance(found, str) else None for found in resolutions],
+        [texts[row] for row in learned],
     )
     novel = np.zeros(len(prepared), dtype=bool)
     for split in ("valid", "calibration", "test"):

@@ -128,7 +128,8 @@ def create_app(
     ) -> Similar:
         """Ids, labels and resolutions of the nearest tickets that the model learned from.
 
-        Similarity is the cosine of what the model makes of two tickets; 1 is the same text.
+        Similarity is half what the model makes of two tickets, half the words they share; 1 is the
+        same text.
         """
         check_nested(asked.ticket, settings)
         champion = assistants.champion
