@@ -22,7 +22,7 @@ export DVC_NO_ANALYTICS = 1
 export ITERATIVE_DO_NOT_TRACK = 1
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
 
-.PHONY: help train install test lint format serve summary mlflow clean quick best peer-split
+.PHONY: help train install test lint format serve summary mlflow clean quick best peer-split league
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ best: install  ## two final fits averaged, one of them training all layers: abou
 
 peer-split: install  ## the shipped params on the published test split of the second peer
 	$(run_profile)
+
+league: install  ## every public benchmark against the published figures: hours; one: LEAGUE=clinc150
+	python -m pipelines.league $(LEAGUE)
+	python -m evaluation.readme
 
 summary: install  ## print the figures of the last run again
 	@python -m evaluation.summary

@@ -14,12 +14,17 @@ from typing import Any
 from data.errors import DataError
 from evaluation.files import without_slices
 from evaluation.league.published import DatasetLeague, Published, read_league
+from evaluation.league.results import read_results as read_league_results
+from evaluation.league.table import render_headlines, render_league
 from evaluation.summary import REPORTS, read_metrics
 from evaluation.wording import DASH, interval, number, percent
 
 README = Path("README.md")
 RESULTS = Path("docs/results")
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+FIGURES, LEAGUE = "figures", "league"
+"""Names of the generated parts of the README, each between two markers."""
+
+LEAGUE_PAGE = Path("docs/league.md")
 
 
 def render_figures(
@@ -73,19 +78,20 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def with_figures(page: str, figures: str) -> str:
-    """The page with what stands between the two markers replaced.
+def with_part(page: str, name: str, content: str) -> str:
+    """The page with what stands between the two markers of this name replaced.
 
     Raises
     ------
     DataError
         If the markers are not there once each.
     """
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    block = f"{BEGIN}\n{figures}\n{END}"
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    block = f"{begin}\n{content}\n{end}"
     changed, count = pattern.subn(lambda _: block, page)
     if count != 1:
-        raise DataError(f"README.md needs the markers {BEGIN} and {END} once; found {count}")
+        raise DataError(f"README.md needs the markers {begin} and {end} once; found {count}")
     return changed
 
 
@@ -95,8 +101,11 @@ def main() -> None:
         kept = json.dumps(without_slices(read_metrics(REPORTS)), indent=1) + "\n"
         (RESULTS / f"{sys.argv[2]}.json").write_text(kept, encoding="utf-8")
     figures = render_figures(read_results(RESULTS), read_league())
-    page = with_figures(README.read_text(encoding="utf-8"), figures)
+    results = read_league_results()
+    page = with_part(README.read_text(encoding="utf-8"), FIGURES, figures)
+    page = with_part(page, LEAGUE, render_headlines(results))
     README.write_text(page, encoding="utf-8")
+    LEAGUE_PAGE.write_text(render_league(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

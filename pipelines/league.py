@@ -8,7 +8,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.league.running import BENCHMARKS, LEAGUE, run_league
+from evaluation.league.results import LEAGUE
+from evaluation.league.running import BENCHMARKS, run_league
 from pipelines import run
 from pipelines.params import read_params
 

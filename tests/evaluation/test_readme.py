@@ -9,14 +9,36 @@ import pytest
 from data.errors import DataError
 from evaluation import readme
 from evaluation.league.published import read_league
-from evaluation.readme import BEGIN, END, RESULTS, read_results, render_figures, with_figures
+from evaluation.league.results import LEAGUE as LEAGUE_RESULTS
+from evaluation.league.results import read_results as read_league_results
+from evaluation.league.table import render_headlines, render_league
+from evaluation.readme import (
+    FIGURES,
+    LEAGUE,
+    LEAGUE_PAGE,
+    RESULTS,
+    read_results,
+    render_figures,
+    with_part,
+)
 
 ROOT = Path(__file__).parents[2]
+MARKERS = "<!-- figures: begin -->\nold\n<!-- figures: end -->"
+LEAGUE_MARKERS = "<!-- league: begin -->\n<!-- league: end -->"
 
 
 def test_the_figures_in_the_readme_are_those_that_were_kept() -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_figures(page, render_figures(read_results(ROOT / RESULTS), read_league())) == page
+    figures = render_figures(read_results(ROOT / RESULTS), read_league())
+    assert with_part(page, FIGURES, figures) == page
+
+
+def test_the_league_in_the_readme_is_the_one_that_was_run() -> None:
+    results = read_league_results(ROOT / LEAGUE_RESULTS)
+    assert results
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_part(page, LEAGUE, render_headlines(results)) == page
+    assert (ROOT / LEAGUE_PAGE).read_text(encoding="utf-8") == render_league(results)
 
 
 def test_no_kept_figure_is_of_the_synthetic_sample() -> None:
@@ -27,12 +49,12 @@ def test_no_kept_figure_is_of_the_synthetic_sample() -> None:
 
 def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(DataError, match="found 0"):
-        with_figures("no place for figures", "figures")
+        with_part("no place for figures", FIGURES, "figures")
 
 
 def test_only_what_stands_between_the_markers_changes() -> None:
-    page = with_figures(f"before\n{BEGIN}\nold\n{END}\nafter", "new")
-    assert page == f"before\n{BEGIN}\nnew\n{END}\nafter"
+    page = with_part(f"before\n{MARKERS}\nafter", FIGURES, "new")
+    assert page == "before\n<!-- figures: begin -->\nnew\n<!-- figures: end -->\nafter"
 
 
 def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch) -> None:
@@ -52,7 +74,8 @@ def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch
     (tmp_path / "evaluation/reports").mkdir(parents=True)
     reports = tmp_path / "evaluation/reports/metrics.json"
     reports.write_text(json.dumps(metrics), encoding="utf-8")
-    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(f"{MARKERS}\n{LEAGUE_MARKERS}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["readme", "keep", "shipped"])
     readme.main()
