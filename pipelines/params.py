@@ -55,7 +55,7 @@ class LanguageParams(Section):
     """Languages that are told apart, and the letters that takes."""
 
     targets: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it")
-    min_letters: int = Field(default=20, ge=1)
+    min_letters: int = Field(default=10, ge=1)
 
     @field_validator("targets")
     @classmethod

@@ -25,9 +25,9 @@ def test_languages_are_told_apart(detector, language):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "123 456", "!!!", "ok", "😀" * 30, "ORD-12345", "日本語" * 20]
+    "text", ["", "123 456", "!!!", "ok", "😀" * 30, "ORD-12345", "\u16a0\u16b1" * 20]
 )
-def test_what_is_too_short_or_no_language_of_ours_is_none(detector, text):
+def test_what_is_too_short_or_in_no_script_we_know_is_none(detector, text):
     assert detector.detect(text) is None
 
 
@@ -50,3 +50,62 @@ def test_the_answer_is_the_same_each_time_and_from_every_thread(detector):
 def test_a_language_without_a_profile_is_refused():
     with pytest.raises(ValueError, match="no language profile for 'xx'; known: af, "):
         LanguageDetector(("en", "xx"))
+
+
+FOREIGN = {
+    "nl": "De printer op de tweede verdieping reageert sinds gisteren niet meer",
+    "tr": "İkinci kattaki yazıcı dünden beri hiç yanıt vermiyor",
+    "pl": "Drukarka na drugim piętrze nie odpowiada od wczoraj",
+    "ru": "Принтер на втором этаже не отвечает со вчерашнего дня",
+    "zh": "二楼的打印机从昨天开始就没有反应了",
+    "ja": "二階のプリンターが昨日から反応しません",
+    "ko": "이층에 있는 프린터가 어제부터 응답하지 않습니다",
+}
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_a_language_nobody_asked_for_is_told_as_what_it_is(detector, language):
+    assert detector.detect(FOREIGN[language]) == language
+
+
+def test_the_languages_asked_for_are_preferred_where_it_is_close():
+    both = "Hun kan ikke se listen over kunder"  # Danish and Norwegian alike
+    assert LanguageDetector(("no", "en")).detect(both) == "no"
+    assert LanguageDetector(("da", "en")).detect(both) != "en"
+
+
+TEMPLATE = """Please type your reply above this line.
+Ticket ID: 48213
+Priority: High
+Your request (48213) has been updated by our support team.
+-----Original Message-----
+{}
+This e-mail is confidential and intended only for the person it is addressed to.
+If you have received it in error, please delete it. If you are not the recipient, tell us.
+Thank you for contacting our service desk.
+Sent from my iPhone"""
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_an_english_template_does_not_decide(detector, language):
+    assert detector.detect(TEMPLATE.format(TEXTS[language])) == language
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_a_quoted_message_does_not_decide(detector, language):
+    message = "The application was unable to start correctly, please contact your administrator"
+    assert detector.detect(f'{TEXTS[language]}: "{message}"') == language
+
+
+def test_templates_alone_have_no_language(detector):
+    notices = [line for line in TEMPLATE.splitlines() if ":" not in line and "{" not in line]
+    assert len(notices) == 7
+    assert detector.detect("\n".join(notices)) is None
+
+
+def test_asking_twice_for_profiles_reads_them_once():
+    assert LanguageDetector(("en", "de"))._factory is LanguageDetector(("fr", "it"))._factory
+
+
+def test_a_language_with_two_profiles_is_asked_for_by_one_code():
+    assert LanguageDetector(("zh", "en")).detect(FOREIGN["zh"]) == "zh"
