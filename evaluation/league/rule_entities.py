@@ -51,7 +51,7 @@ class RuleEntities:
     """
 
     name = "rule-entities"
-    datasets = (SAMPLE, PRESIDIO)
+    datasets: tuple[str, ...] = (SAMPLE, PRESIDIO)
 
     def run(self, folders: Mapping[str, Path], *, small: bool = False) -> Sequence[Figure]:
         """Micro F1 of both halves, and of each kind on the whole.

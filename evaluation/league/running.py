@@ -5,29 +5,41 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from data.catalog import CATALOG, read_catalog
 from data.download import new_client
 from evaluation.files import write_json
 from evaluation.league.benchmark import Benchmark, Result
+from evaluation.league.clinc import ClincIntents
+from evaluation.league.duplicates import DuplicateReports
+from evaluation.league.glossary import GlossaryAblation
+from evaluation.league.languages import LanguageDetectors
+from evaluation.league.learned_entities import EmergingEntities, StackOverflowEntities
+from evaluation.league.priority import APACHE_PRIORITY, GITBUGS_PRIORITY, SEVERITY_SAMPLE
 from evaluation.league.references import as_results, read_references
+from evaluation.league.results import read_results
+from evaluation.league.rule_entities import RuleEntities
+from evaluation.league.sentiment import Sentiment
 from evaluation.league.sources import fetch_sources
+from evaluation.league.xsid import ZeroShotIntents
 
 logger = logging.getLogger(__name__)
 
-LEAGUE = Path("evaluation/reports/league.json")
-
-_ALL: tuple[Benchmark, ...] = ()
+_ALL: tuple[Benchmark, ...] = (
+    RuleEntities(),
+    StackOverflowEntities(),
+    EmergingEntities(),
+    Sentiment(),
+    SEVERITY_SAMPLE,
+    GITBUGS_PRIORITY,
+    APACHE_PRIORITY,
+    ClincIntents(),
+    LanguageDetectors(),
+    ZeroShotIntents(),
+    DuplicateReports(),
+    GlossaryAblation(),
+)
 
 BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}
-
-
-def read_league(path: Path = LEAGUE) -> list[Result]:
-    """The figures kept by the last runs; none where there was no run."""
-    if not path.is_file():
-        return []
-    return TypeAdapter(list[Result]).validate_json(path.read_bytes())
 
 
 def run_league(
@@ -48,10 +60,10 @@ def run_league(
         began = time.perf_counter()
         figures = benchmark.run(folders, small=small)
         results = as_results(name, figures, time.perf_counter() - began, references)
-        kept = [result for result in read_league(path) if result.benchmark != name]
+        kept = [result for result in read_results(path) if result.benchmark != name]
         merged = sorted([*kept, *results], key=lambda r: r.benchmark)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, [result.model_dump(mode="json") for result in merged])
         for result in results:
             logger.info("%s, %s: %s %.4f", name, result.split, result.metric, result.value)
-    return read_league(path)
+    return read_results(path)

@@ -1,0 +1,123 @@
+"""Sentiment of Stack Overflow posts: the published split of Senti4SD, and five folds of it all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+from data.catalog import Dataset, read_catalog
+from data.errors import DataError
+from data.tables import read_rows
+from data.text import model_text
+from evaluation.intervals import draw_counts, measure_with_intervals
+from evaluation.league.benchmark import SHARED_TEXTS, Figure, shared_texts
+from evaluation.metrics import Outcomes
+from models.base import Probabilities
+from models.sentiment import SENTIMENTS, SentimentParams, SentimentReader
+from models.sentiment_network import TowerParams
+
+FOLDS = 5
+METRICS = ("accuracy", "macro_f1", "ece")
+SMALL_PARAMS = SentimentParams(tower=TowerParams(frozen_layers=5, upper_layers=1, epochs=1))
+SMALL = 150
+"""Posts of each file in a small run."""
+
+_DRAWS, _SEED = 1000, 0
+
+
+@dataclass(frozen=True)
+class Posts:
+    """Texts as every model reads them, and the sentiment of each."""
+
+    texts: list[str]
+    labels: list[str]
+
+    def __add__(self, other: "Posts") -> "Posts":
+        return Posts(self.texts + other.texts, self.labels + other.labels)
+
+    def first(self, n: int) -> "Posts":
+        """The first posts only."""
+        return Posts(self.texts[:n], self.labels[:n])
+
+    def take(self, rows: Sequence[int]) -> "Posts":
+        """Some of the posts, in the order asked for."""
+        return Posts([self.texts[i] for i in rows], [self.labels[i] for i in rows])
+
+
+class Sentiment:
+    """Accuracy and macro F1 on the published test file, and pooled over five folds of both files.
+
+    The folds are stratified and drawn by us; those of others are other draws of the same posts.
+    A post that stands in the data several times is kept, as others kept it.
+    """
+
+    name = "senti4sd"
+    datasets: tuple[str, ...] = ("senti4sd",)
+
+    def __init__(self, params: SentimentParams | None = None) -> None:
+        self.params = params or SentimentParams()
+
+    def run(self, folders: Mapping[str, Path], *, small: bool) -> Sequence[Figure]:
+        """Figures on the published test file and on five folds."""
+        dataset = read_catalog()[self.name]
+        train, test = (read_posts(folders[self.name], dataset, part) for part in dataset.read)
+        params = SMALL_PARAMS if small else self.params
+        if small:
+            train, test = train.first(SMALL), test.first(SMALL)
+        answers = SentimentReader(params).fit(train.texts, train.labels).predict_proba(test.texts)
+        everything = train + test
+        pooled, shared = answer_folds(everything, params)
+        return [
+            *measure_posts(test, answers, "published test"),
+            shared_texts(train.texts, test.texts, "published test"),
+            *measure_posts(everything, pooled, "five-fold"),
+            Figure(split="five-fold", metric=SHARED_TEXTS, value=shared, n=len(everything.texts)),
+        ]
+
+
+def read_posts(folder: Path, dataset: Dataset, name: str) -> Posts:
+    """The posts of one file.
+
+    Raises
+    ------
+    DataError
+        If a record cannot be read or its polarity is none of the three.
+    """
+    direct = folder / name
+    path = direct if direct.is_file() else next(iter(sorted(folder.rglob(name))), direct)
+    posts = Posts([], [])
+    for row in read_rows(path, dataset):
+        label = str(row.values.get("polarity"))
+        if row.fault or label not in SENTIMENTS:
+            raise DataError(f"{name}: record {row.number}: {row.fault or 'unknown polarity'}")
+        posts.texts.append(model_text(str(row.values["text"])))
+        posts.labels.append(label)
+    return posts
+
+
+def answer_folds(posts: Posts, params: SentimentParams) -> tuple[Probabilities, int]:
+    """Answers of readers fitted on the other folds, (n, 3), and how many posts stand there too."""
+    answers, shared = np.zeros((len(posts.texts), len(SENTIMENTS))), 0
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=_SEED)
+    for others, fold in folds.split(posts.texts, posts.labels):
+        known, asked = posts.take(others.tolist()), posts.take(fold.tolist())
+        reader = SentimentReader(params).fit(known.texts, known.labels)
+        answers[fold] = reader.predict_proba(asked.texts)
+        shared += int(shared_texts(known.texts, asked.texts).value)
+    return answers, shared
+
+
+def measure_posts(posts: Posts, answers: Probabilities, split: str) -> list[Figure]:
+    """The figures of `METRICS` with intervals; posts of one text are drawn together."""
+    truth = np.array([SENTIMENTS.index(label) for label in posts.labels], dtype=np.int64)
+    counts = draw_counts(posts.texts, _DRAWS, _SEED)
+    values = measure_with_intervals(Outcomes(truth, answers), counts)
+    figures = []
+    for metric in METRICS:
+        value, interval = values[metric], values[f"{metric}_ci"]
+        if isinstance(value, float) and isinstance(interval, list):
+            ci = (interval[0], interval[1])
+            figures.append(Figure(split=split, metric=metric, value=value, ci=ci, n=len(truth)))
+    return figures
