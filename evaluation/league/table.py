@@ -6,7 +6,6 @@ from itertools import groupby
 from evaluation.league.benchmark import SHARED_TEXTS, Result
 from evaluation.wording import DASH, count, number
 
-
 HEADLINES = {
     "rule-entities": (("sample", "span_f1"), ("presidio-synth", "span_f1")),
     "stackoverflow-ner": (("test", "span_f1"),),
