@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from data.errors import BundleError
 from data.schema import Decision, NonEmpty, Prediction, Record, Ticket
@@ -31,6 +31,7 @@ class ProbeAnswer(Record):
 
     label: NonEmpty
     decision: Decision
+    novel: bool = Field(default=False, description="sent to a person for that reason")
     threshold: float | None = None
     probabilities: tuple[float, ...]
 
@@ -61,6 +62,7 @@ def answer(assistant: Assistant, tickets: Sequence[Ticket]) -> list[Probe]:
                 target: ProbeAnswer(
                     label=found.label,
                     decision=found.decision,
+                    novel=found.reason == "novel",
                     threshold=found.threshold,
                     probabilities=tuple(float(p) for p in probabilities[target][row].round(6)),
                 )
@@ -102,7 +104,8 @@ def replay(assistant: Assistant, probes: Sequence[Probe]) -> None:
 
     Probabilities may stray by `TOLERANCE`. Labels and decisions must be the same unless that much
     could turn them: two classes less than twice as far apart, or a confidence that near its
-    threshold.
+    threshold. What is novel in one of the two may be known in the other: a few novel probes lie at
+    the edge of what is known.
 
     Raises
     ------
@@ -139,7 +142,12 @@ def _differences(
     if now.label != sealed.label:
         if abs(before.get(sealed.label, 1) - before.get(now.label, 0)) > 2 * TOLERANCE:
             yield f"label {now.label!r}, sealed as {sealed.label!r}"
-    elif now.decision != sealed.decision and (
-        sealed.threshold is None or abs(max(sealed.probabilities) - sealed.threshold) > TOLERANCE
+    elif (
+        now.decision != sealed.decision
+        and not (now.novel or sealed.novel)
+        and (
+            sealed.threshold is None
+            or abs(max(sealed.probabilities) - sealed.threshold) > TOLERANCE
+        )
     ):
         yield f"decision {now.decision!r}, sealed as {sealed.decision!r}"

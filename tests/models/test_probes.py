@@ -66,6 +66,12 @@ def test_a_decision_without_a_threshold_may_not_turn() -> None:
         replay(Fixed([0.7, 0.2, 0.1]), probe([0.7, 0.2, 0.1], "network", "review", None))
 
 
+def test_what_was_novel_may_be_known_and_be_routed() -> None:
+    [sealed] = probe([0.7, 0.2, 0.1], "network", "review")
+    answer = sealed.targets["category"].model_copy(update={"novel": True})
+    replay(Fixed([0.7, 0.2, 0.1]), [sealed.model_copy(update={"targets": {"category": answer}})])
+
+
 def test_a_label_may_turn_between_classes_that_rounding_can_swap() -> None:
     replay(Fixed([0.44, 0.46, 0.1]), probe([0.455, 0.445, 0.1], "network", "review"))
 
