@@ -58,9 +58,8 @@ class GlossaryAblation:
     """The linear member with and without expansion, and the difference, on the same test rows.
 
     The glossary is the one that is shipped, and what the train texts define themselves. Service
-    tickets: the published split `luna`, fitted on `TRAIN_ROWS` rows of the rest; the sample: five
-    folds. The two have little jargon to spare: the former come without punctuation and capitals,
-    so that they define nothing.
+    tickets: the published split `luna`, fitted on `TRAIN_ROWS` rows of the rest; they come without
+    punctuation and capitals, so that they define nothing themselves. The sample: folds over all.
     """
 
     name = "glossary"
