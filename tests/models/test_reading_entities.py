@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.schema import Entity
+from evaluation.league.learned_entities import STACKOVERFLOW_KINDS
 from models.entities import KINDS, EntityFinder, resolve
 from models.entity_rules.passage import Span
 from models.reading_entities import SHOWN_KINDS, merge, shown
@@ -93,13 +94,18 @@ def test_a_version_stays_though_the_tagger_took_it_for_the_name() -> None:
 
 
 def test_of_equally_long_learned_ones_the_kind_told_first_stays() -> None:
-    found = merge([], [learned(0, 5, "website"), learned(0, 5, "application")])
+    found = merge([], [learned(0, 5, "device"), learned(0, 5, "application")])
     assert [one.label for one in found] == ["application"]
 
 
-def test_shown_are_the_kinds_of_the_list_only() -> None:
-    given_ = [learned(0, 2, "function"), learned(3, 5, "device"), learned(6, 8, "variable")]
-    assert [one.label for one in shown(given_)] == ["device"]
+def test_shown_are_names_of_the_kinds_of_the_list_only() -> None:
+    text = "Map in Firefox, a browser"
+    found = [learned(0, 3, "class"), learned(7, 14, "application"), learned(18, 25, "application")]
+    assert [text[one.start : one.end] for one in shown(text, found)] == ["Firefox"]
+
+
+def test_every_kind_shown_is_learned_from_the_corpus() -> None:
+    assert set(SHOWN_KINDS) < set(STACKOVERFLOW_KINDS.values())
 
 
 def test_no_kind_is_both_a_rule_and_learned() -> None:
