@@ -9,9 +9,9 @@ fine-tuned features, label smoothing 0 / 0.1: class centroids 0.936 / 0.923, ene
 nearest neighbour 0.933 / 0.927, relative Mahalanobis 0.933 / 0.930, Mahalanobis 0.930 / 0.929,
 greatest softmax 0.927 / 0.925; of the features before fine-tuning at most 0.91. Accuracy on valid
 rows there: 0.970 fine-tuned, 0.973 with the embedding member, 0.970 of both networks. The test rows
-had been looked at once before the embedding and linear members were settled on: the fine-tuned one
-alone reached an accuracy of 0.964 there. Mahalanobis distance did better than class centroids on
-them, and was not taken for that.
+had been looked at once before the embedding member was added: the fine-tuned one alone reached an
+accuracy of 0.964 there. Mahalanobis distance did better than class centroids on them, and was not
+taken for that.
 """
 
 import json
@@ -216,7 +216,7 @@ def _areas(scores: Floats, wanted: Booleans, counts: Counts, suffix: str) -> lis
 def _at_threshold(
     novel: Booleans, wanted: Booleans, right: Booleans, acceptance: float
 ) -> list[Figure]:
-    """Shares of rows at one threshold; `in_scope_accuracy` counts a row taken for novel as wrong."""
+    """Shares of rows at one threshold; `in_scope_accuracy` counts rows taken for novel as wrong."""
     at = f"{acceptance:.0%} in-scope acceptance on val"
     accepted = ~novel[~wanted]
     shares = {

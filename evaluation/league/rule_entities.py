@@ -63,7 +63,7 @@ class RuleEntities:
         presidio = read_presidio(folders[PRESIDIO])[: _SMALL if small else None]
         coarse = EntityFinder(coarse_dates=True)
         figures = [*_measure(SAMPLE, sample, EntityFinder(), {kind: kind for kind in KINDS})]
-        figures += _measure(PRESIDIO, presidio, coarse, PRESIDIO_KINDS)
+        figures += _measure(f"{PRESIDIO}, coarse dates", presidio, coarse, PRESIDIO_KINDS)
         plain = _score(presidio, EntityFinder(), PRESIDIO_KINDS)
         figures += _figures(f"{PRESIDIO}, days and times only", {MICRO: plain[MICRO]})
         return figures

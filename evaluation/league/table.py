@@ -7,7 +7,7 @@ from evaluation.league.benchmark import SHARED_TEXTS, Result
 from evaluation.wording import DASH, count, number
 
 HEADLINES = {
-    "rule-entities": (("sample", "span_f1"), ("presidio-synth", "span_f1")),
+    "rule-entities": (("sample", "span_f1"), ("presidio-synth, coarse dates", "span_f1")),
     "stackoverflow-ner": (("test", "span_f1"),),
     "senti4sd": (("published test", "macro_f1"), ("five-fold", "macro_f1")),
     "clinc150": (
