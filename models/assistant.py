@@ -31,6 +31,9 @@ MEMBERS: dict[str, type[Member]] = {
 MEMORY = "memory"
 """Folder of the part that remembers tickets, beside those of the members."""
 
+READERS = "readers"
+"""Folder of the readers that need none of the organisation's labels; none is sealed yet."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -93,7 +96,7 @@ class TicketAssistant:
         memory = Memory.load(folder / MEMORY) if (folder / MEMORY / FILE).is_file() else None
         if memory is not None and memory.member not in members:
             raise BundleError(f"{folder / MEMORY} needs {memory.member}, which carries no weight")
-        return cls(members, ensemble, facts, memory=memory)
+        return cls(members, ensemble, facts, memory=memory, readers=Readers.load(folder / READERS))
 
     def with_facts(self, facts: Facts) -> "TicketAssistant":
         """The same assistant under another version."""
