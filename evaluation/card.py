@@ -31,6 +31,7 @@ def render_card(evaluation: Evaluation) -> str:
         _data(evaluation),
         "## Figures",
         _figures(evaluation),
+        *_readers(evaluation),
         "## The certificate, and exactly what it means",
         _certificate(evaluation),
         "## Limits",
@@ -109,6 +110,22 @@ def _figures(evaluation: Evaluation) -> str:
         for name, found in evaluation.targets.items()
     ]
     return "\n".join([*lines, "", "In brackets: 95 % bootstrap intervals.", "", *told])
+
+
+def _readers(evaluation: Evaluation) -> list[str]:
+    """What is read beside the targets, a line each; nothing where nothing is."""
+    lines = []
+    for name, facts in evaluation.readers.items():
+        metric = "macro_f1" if "macro_f1" in facts["figures"] else "span_f1"
+        low, high = facts["intervals"].get(metric, (None, None))
+        bounds = "" if low is None else f" ({number(low, 3)}–{number(high, 3)})"
+        stood_in = "; the **synthetic** sample stood in" if facts["fallback"] else ""
+        lines.append(
+            f"- {_cell(name)}: learned from {count(facts['rows'])} rows of "
+            f"{_cell(facts['dataset'])}{stood_in}; {metric.replace('_f1', ' F1')} "
+            f"{number(facts['figures'][metric], 3)}{bounds} on its test rows, which are not tickets"
+        )
+    return ["## What is read beside the targets", "\n".join(lines)] if lines else []
 
 
 def _certificate(evaluation: Evaluation) -> str:

@@ -29,7 +29,8 @@ def read_costs(folder: Path, members: Sequence[str]) -> dict[str, dict[str, floa
     members : whose training is told
     """
     costs: dict[str, dict[str, float]] = {"seconds": {}, "peak_mib": {}}
-    for stage in ("fetch", "prepare", *(f"train@{member}" for member in members), "ensemble"):
+    trained = [f"train@{member}" for member in members]
+    for stage in ("fetch", "prepare", *trained, "ensemble", "memory", "readers"):
         path = folder / f"{stage}.json"
         record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         for name, by_stage in costs.items():

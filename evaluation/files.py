@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Evaluation:
     latency : from `evaluation.costs.measure_latency`; empty where not measured
     label_errors : from `evaluation.label_errors`, all targets together
     excerpts : id -> text of the tickets the report shows as suspected label errors
+    readers : what is read beside the targets -> data set, figures and intervals on its test rows
     """
 
     summary: Mapping[str, Any]
@@ -40,6 +41,7 @@ class Evaluation:
     label_errors: pd.DataFrame
     excerpts: Mapping[str, str]
     params: Mapping[str, Any]
+    readers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def fallback(self) -> bool:
@@ -63,6 +65,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         "published_split": evaluation.summary["published_split"],
         "bundle": evaluation.bundle,
         "n_test": evaluation.n_test,
+        "readers": evaluation.readers,
         "seconds": dict(evaluation.costs["seconds"]),
         "peak_mib": dict(evaluation.costs["peak_mib"]),
         "latency": dict(evaluation.latency),

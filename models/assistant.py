@@ -4,13 +4,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from data.errors import BundleError, NoMemoryError
 from data.language import LanguageDetector
 from data.schema import Neighbour, Prediction, TargetPrediction, Ticket, WordWeight
 from data.text import model_text
 from models.base import Features, Member, Probabilities, align_columns
+from models.content import READERS
 from models.decision import decide, withheld
 from models.embedding import EmbeddingMember
 from models.ensemble import Ensemble, read_ensemble
@@ -19,6 +20,9 @@ from models.finetuned import FinetunedMember
 from models.linear import LinearMember
 from models.memory import FILE, Memory
 from models.readers import Readers
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +34,6 @@ MEMBERS: dict[str, type[Member]] = {
 
 MEMORY = "memory"
 """Folder of the part that remembers tickets, beside those of the members."""
-
-READERS = "readers"
-"""Folder of the readers that need none of the organisation's labels; none is sealed yet."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class TicketAssistant:
         self.facts = facts or Facts()
         self.memory = memory
         self.readers = readers or Readers()
+        if "sentiment" in ensemble.targets:  # learned from the organisation's own labels
+            self.readers = self.readers.without("sentiment")
         self._detector = LanguageDetector(self.facts.languages)
         self.targets = {name: target.classes for name, target in ensemble.targets.items()}
         linear = self.members.get("linear")
@@ -96,7 +99,11 @@ class TicketAssistant:
         memory = Memory.load(folder / MEMORY) if (folder / MEMORY / FILE).is_file() else None
         if memory is not None and memory.member not in members:
             raise BundleError(f"{folder / MEMORY} needs {memory.member}, which carries no weight")
-        return cls(members, ensemble, facts, memory=memory, readers=Readers.load(folder / READERS))
+        finetuned = members.get("finetuned")
+        readers = Readers.load(
+            folder / READERS, finetuned if isinstance(finetuned, FinetunedMember) else None
+        )
+        return cls(members, ensemble, facts, memory=memory, readers=readers)
 
     def with_facts(self, facts: Facts) -> "TicketAssistant":
         """The same assistant under another version."""
@@ -133,7 +140,8 @@ class TicketAssistant:
             )
             for name, target in self.ensemble.targets.items()
         }
-        found = self.readers.read(written, texts, [ticket.created_at for ticket in tickets])
+        times = [ticket.created_at for ticket in tickets]
+        found = self.readers.read(written, texts, times, answered.states)
         similar = self._similar(answered, len(tickets))
         return [
             Prediction(
@@ -174,9 +182,16 @@ class TicketAssistant:
         answers: dict[str, dict[str, Probabilities]] = {}
         failed: list[str] = []
         features: Features | None = None
+        states: list[Tensor] | None = None
+        layers = self.readers.shared_layers
         for name, member in self.members.items():
             try:
-                if self.memory is not None and name == self.memory.member:
+                remembered = self.memory is not None and name == self.memory.member
+                if layers is not None and isinstance(member, FinetunedMember):
+                    encoded, states = member.encode_with_states(texts, layers)
+                    answered = member.predict_features(encoded)
+                    features = encoded if remembered else features
+                elif remembered:
                     features = member.encode(texts)
                     answered = member.predict_features(features)
                 else:
@@ -190,7 +205,8 @@ class TicketAssistant:
                 failed.append(name)
         if not answers:
             raise BundleError(f"no member answered; failed: {', '.join(failed)}")
-        return _Answered(self.ensemble.combine(answers, texts), tuple(failed), features, len(texts))
+        combined = self.ensemble.combine(answers, texts)
+        return _Answered(combined, tuple(failed), features, states, len(texts))
 
     def _novelty(self, answered: "_Answered") -> "_Novelty":
         if self.memory is None or answered.features is None or not answered.n:
@@ -230,11 +246,15 @@ class TicketAssistant:
 
 
 class _Answered(NamedTuple):
-    """What the members made of some texts; `features` are those of the memory's member."""
+    """What the members made of some texts.
+
+    `features` are those of the memory's member, `states` those that readers go on from.
+    """
 
     probabilities: dict[str, Probabilities]
     failed: tuple[str, ...]
     features: Features | None
+    states: "list[Tensor] | None"
     n: int
 
 

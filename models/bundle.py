@@ -11,6 +11,8 @@ from data.errors import BundleError
 from data.schema import Ticket
 from models.content import (
     ENSEMBLE,
+    READERS,
+    READERS_FILE,
     libraries,
     model_files,
     plain_files,
@@ -218,9 +220,18 @@ def _manifest(partial: Path, origin: Origin) -> Manifest:
             for target, found in ensemble.targets.items()
         },
         metrics=dict(origin.metrics),
+        readers=_readers(partial / READERS),
         libraries=libraries(),
         files=files,
     )
+
+
+def _readers(folder: Path) -> dict[str, Any]:
+    if not (folder / READERS_FILE).is_file():
+        return {}
+    raw = json.loads((folder / READERS_FILE).read_text(encoding="utf-8"))
+    found: dict[str, Any] = raw["readers"]
+    return found
 
 
 def _json(facts: Mapping[str, Any]) -> str:

@@ -18,7 +18,11 @@ ENSEMBLE = "ensemble"
 LEFT_BEHIND = frozenset({"probabilities.npz", "training.json", "novelty.npz"})
 """Made beside the models and not part of them; training.json differs from run to run."""
 
-OPTIONAL = ("memory", "readers")
+READERS = "readers"
+READERS_FILE = "readers.json"
+"""Tells in the folder of the readers what they are; see `models.readers.ReadersFile`."""
+
+OPTIONAL = ("memory", READERS)
 """Parts beside the members; a bundle answers without them, and tells less."""
 
 LIBRARIES = (

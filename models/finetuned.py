@@ -181,6 +181,28 @@ class FinetunedMember:
             )
         return np.hstack([encode_texts(n.encoder, texts) for n in self._networks])
 
+    @property
+    def base(self) -> "SentenceTransformer":
+        """The first network's encoder, whose lowest `params.frozen_layers` are as published."""
+        if not self._networks:
+            raise NotFittedError("FinetunedMember")
+        return self._networks[0].encoder
+
+    def encode_with_states(
+        self, texts: Sequence[str], layers: int
+    ) -> "tuple[NDArray[np.float32], list[Tensor]]":
+        """What `encode` gives, and what the lowest layers of `base` made of each text.
+
+        Parameters
+        ----------
+        layers : at most `params.frozen_layers`, else the states are those of no other encoder
+        """
+        from models.shared_pass import encode_with_states
+
+        vectors, states = encode_with_states(self.base, texts, layers)
+        others = [encode_texts(network.encoder, texts) for network in self._networks[1:]]
+        return np.hstack([vectors, *others]), states
+
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes), the mean over the networks."""
         return self.predict_features(self.encode(texts))

@@ -61,6 +61,9 @@ class Manifest(Record):
     temperatures: dict[str, dict[str, float]] = Field(description="per member, then `ensemble`")
     certificate: dict[str, dict[str, JsonValue]]
     metrics: dict[str, JsonValue]
+    readers: dict[str, dict[str, JsonValue]] = Field(
+        default={}, description="what is read beside the targets: data, figures on its test rows"
+    )
     libraries: dict[str, str]
     files: dict[str, FileEntry]
 

@@ -23,7 +23,7 @@ class TowerParams(BaseModel):
 
     encoder: str = Field(default="minilm", description="a name in models.encoders.ENCODERS")
     frozen_layers: int = Field(
-        default=4, ge=0, description="lowest layers left as they are; the embeddings always are"
+        default=3, ge=0, description="lowest layers left as they are; the embeddings always are"
     )
     upper_layers: int = Field(default=2, ge=1, description="trained copies of those above")
     max_tokens: int = Field(default=128, ge=8, le=512, description="longer texts are cut here")

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +59,8 @@ def evaluate(
     bundle: str | None = None,
     costs: Mapping[str, Mapping[str, float]] | None = None,
     told: Mapping[str, Any] | None = None,
+    readers: Mapping[str, Any] | None = None,
+    toned: Collection[str] = (),
 ) -> Evaluation:
     """Everything the report tells, from the answers that the stages before left.
 
@@ -70,6 +72,8 @@ def evaluate(
     novel, spoken : of each test ticket, whether it is novel and in which language it was served;
         None: none is, and that of the prepared table
     told : params of the whole run, shown in the report
+    readers : what is read beside the targets, see `models.readers.ReaderFacts`
+    toned : targets that the tone of a ticket may change
 
     Raises
     ------
@@ -116,6 +120,7 @@ def evaluate(
             tickets.texts,
             {target: [column[row] for row in test] for target, column in labels.items()},
             seed,
+            toned,
         ),
         league=tuple(
             make_tables(
@@ -129,6 +134,7 @@ def evaluate(
         label_errors=suspects,
         excerpts={name: by_id[name] for name in shown},
         params=told or {},
+        readers=readers or {},
     )
 
 
@@ -271,12 +277,13 @@ def main() -> None:
         )
         costs = read_costs(RECORDS, params.ensemble.members)
         members = {name: read_answers(TRAINED / name, prepared) for name in params.ensemble.members}
+        assistant = TicketAssistant.load_parts(TRAINED, facts)
         evaluation = evaluate(
             prepared,
             members,
             read_ensemble(TRAINED / "ensemble"),
             read_answers(TRAINED / "ensemble", prepared),
-            TicketAssistant.load_parts(TRAINED, facts),
+            assistant,
             routing=params.routing,
             params=params.evaluate,
             seed=params.seed,
@@ -285,6 +292,11 @@ def main() -> None:
             bundle=content_version(TRAINED, prepared.summary["dataset"]),
             costs=costs,
             told=params.model_dump(mode="json"),
+            readers={
+                name: found.model_dump(mode="json")
+                for name, found in assistant.readers.facts.items()
+            },
+            toned={*prepared.ordered, *params.ordinal.targets},
         )
         # The report is part of what it tells the time of; the rest of it takes a second or two.
         costs["seconds"]["evaluate"] = round(time.perf_counter() - began, 1)

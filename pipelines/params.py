@@ -90,6 +90,18 @@ class PrepareParams(Section):
         return folds
 
 
+class ReadersParams(Section):
+    """What is learned from public data, for tickets that carry no such labels."""
+
+    sentiment: Literal["senti4sd", "sample"] | None = Field(
+        default="senti4sd", description="null: not read"
+    )
+    entities: Literal["stackoverflow-ner"] | None = Field(
+        default="stackoverflow-ner", description="kinds beside those of the rules; null: none"
+    )
+    fallback: bool = Field(default=True, description="false: data that cannot be had stop the run")
+
+
 class RegistryParams(Section):
     """Where bundles are registered."""
 
@@ -110,6 +122,7 @@ class Params(Section):
     routing: RoutingParams = RoutingParams()
     ordinal: OrdinalParams = OrdinalParams()
     memory: MemoryParams = MemoryParams()
+    readers: ReadersParams = ReadersParams()
     evaluate: EvaluateParams = EvaluateParams()
     registry: RegistryParams = RegistryParams()
 

@@ -176,6 +176,10 @@ class ModelCard(Record):
         "is, and per class the threshold that earned it"
     )
     metrics: dict[str, JsonValue] = Field(description="measured on the test split, with intervals")
+    readers: dict[str, dict[str, JsonValue]] = Field(
+        description="what is read beside the targets, learned from public data: which, and its "
+        "figures on the test rows of those"
+    )
     libraries: dict[str, str]
 
     @classmethod
@@ -192,7 +196,7 @@ class ModelCard(Record):
 NOTHING: dict[str, Any] = {
     "warning": None, "version": None, "dataset": None, "fallback": None, "created_at": None,
     "commit": None, "dirty": None, "targets": {}, "members": (), "weights": {}, "certificate": {},
-    "metrics": {}, "libraries": {},
+    "metrics": {}, "readers": {}, "libraries": {},
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ SMALL: dict[str, Any] = {
         "frozen_layers": 5,
         "final": [{"epochs": 1, "learning_rate": 1e-4}],
     },
+    "readers": {"sentiment": None, "entities": None},
     "evaluate": {"bootstrap": 50},
 }
 """Params that make the walk a matter of seconds; the code it takes is the same."""
@@ -57,5 +58,5 @@ def take_all(monkeypatch: pytest.MonkeyPatch) -> None:
     take("prepare", monkeypatch)
     for member in ("linear", "embedding", "finetuned"):
         take("train", monkeypatch, member)
-    for stage in ("ensemble", "memory", "evaluate", "bundle", "register"):
+    for stage in ("ensemble", "memory", "readers", "evaluate", "bundle", "register"):
         take(stage, monkeypatch)

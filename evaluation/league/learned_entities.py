@@ -86,9 +86,7 @@ class StackOverflowEntities:
     def run(self, folders: Mapping[str, Path], *, small: bool) -> Sequence[Figure]:
         """Figures on the published test file."""
         folder = folders["stackoverflow-ner"]
-        train, dev, test = (
-            read_stackoverflow(_file(folder, f"{p}.txt")) for p in ("train", "dev", "test")
-        )
+        train, dev, test = (read_split(folder, part) for part in ("train", "dev", "test"))
         if small:
             train, dev, test = train.first(SMALL), dev.first(SMALL), test.first(SMALL)
         params = SMALL_PARAMS if small else STACKOVERFLOW_PARAMS
@@ -126,6 +124,11 @@ class EmergingEntities:
         ]
         score = score_spans([w for w, _ in settled], [f for _, f in settled])[MICRO]
         return [*_figures("emerging.test, any alternative", {"": score}), _shared(known, test)]
+
+
+def read_split(folder: Path, name: str) -> Part:
+    """The sentences of `train`, `dev` or `test`, whichever folder of the data set they lie in."""
+    return read_stackoverflow(_file(folder, f"{name}.txt"))
 
 
 def read_stackoverflow(path: Path) -> Part:
