@@ -84,6 +84,26 @@ def reverse_sentences(text: str, generator: Generator) -> str | None:
     return _changed(text, " ".join(reversed(sentences))) if len(sentences) > 1 else None
 
 
+def add_displeasure(text: str, generator: Generator) -> str | None:
+    """What somebody adds who has had enough; nothing about the matter."""
+    complaints = (
+        "I am really disappointed, this is terrible.",
+        "Honestly, I am fed up and very angry about this.",
+        "This is so annoying, the worst experience ever.",
+    )
+    return f"{text}\n{complaints[int(generator.integers(len(complaints)))]}"
+
+
+def add_pleasure(text: str, generator: Generator) -> str | None:
+    """What somebody adds who is happy with everybody; nothing about the matter."""
+    praises = (
+        "You are wonderful, I am very happy with your help.",
+        "Thank you so much, you are always great!",
+        "Love what you do, excellent work as ever.",
+    )
+    return f"{text}\n{praises[int(generator.integers(len(praises)))]}"
+
+
 TRANSFORMATIONS: dict[str, Transformation] = {
     "letters swapped": swap_letters,
     "finger slipped": slip_finger,
@@ -95,7 +115,12 @@ TRANSFORMATIONS: dict[str, Transformation] = {
     "blanks doubled": double_blanks,
     "punctuation dropped": drop_punctuation,
     "sentences reversed": reverse_sentences,
+    "displeasure added": add_displeasure,
+    "pleasure added": add_pleasure,
 }
+
+TONES = frozenset({"displeasure added", "pleasure added"})
+"""Change how a ticket sounds and not what it is about: sentiment and severity may move."""
 
 
 def _changed(before: str, after: str) -> str | None:
