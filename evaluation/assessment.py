@@ -21,6 +21,9 @@ class EvaluateParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bootstrap: int = Field(default=1000, ge=1, description="resamples behind every interval")
+    behavior_tickets: int = Field(
+        default=100, ge=1, description="own test tickets that the behavioural suites change"
+    )
 
 
 class Decisions(Protocol):

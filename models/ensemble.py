@@ -27,6 +27,11 @@ class EnsembleParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     members: tuple[str, ...] = Field(default=("linear", "embedding", "finetuned"), min_length=1)
+    least_valid: int = Field(
+        default=500,
+        ge=0,
+        description="valid rows below which out-of-fold rows set weights and temperatures",
+    )
     smallest_weight: float = Field(
         default=0.02, ge=0, lt=0.5, description="a member below this is left out of the target"
     )

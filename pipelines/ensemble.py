@@ -76,13 +76,14 @@ def fit_target(
     def of(rows: NDArray[np.int64]) -> dict[str, Probabilities]:
         return {name: found[rows].astype(np.float64) for name, found in answers.items()}
 
-    final = fit_combination(of(valid), truth[valid], ensemble.smallest_weight)
-    answered = np.flatnonzero(known)
-    calibrated[answered] = final.combine(of(answered))
-
     train, held_out = labelled["train"], labelled["calibration"]
     certified_on = held_out
     unseen = bool(known[train].all()) and len(train) > 0
+    # The early stopping has looked at valid too: few rows of it make the final answers too sure.
+    fitted_on = train if unseen and len(valid) < ensemble.least_valid else valid
+    final = fit_combination(of(fitted_on), truth[fitted_on], ensemble.smallest_weight)
+    answered = np.flatnonzero(known)
+    calibrated[answered] = final.combine(of(answered))
     if unseen:
         # Models fitted on fewer tickets are differently sure of themselves: own temperatures.
         own = fit_combination(of(train), truth[train], ensemble.smallest_weight, final.weights)

@@ -114,7 +114,7 @@ def evaluate(
         if assistant is None
         else behavior.run_behavior(
             assistant,
-            read_suites(),
+            read_suites().model_copy(update={"tickets": params.behavior_tickets}),
             summary["dataset"],
             tickets.ids,
             tickets.texts,

@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {
         "final": [{"epochs": 1, "learning_rate": 1e-4}],
     },
     "readers": {"sentiment": None, "entities": None},
-    "evaluate": {"bootstrap": 50},
+    "evaluate": {"bootstrap": 50, "behavior_tickets": 20},
 }
 """Params that make the walk a matter of seconds; the code it takes is the same."""
 

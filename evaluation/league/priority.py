@@ -27,7 +27,7 @@ from evaluation.ordinal import LEVEL_FIGURES, measure_levels
 from models.base import Probabilities
 from models.calibration import SMALLEST
 from models.embedding import EmbeddingMember
-from models.ensemble import fit_combination
+from models.ensemble import EnsembleParams, fit_combination
 from models.evidence import read_lexicon
 from models.linear import LinearMember
 from models.ordinal import Choice, OrdinalParams, choose_adjustment, cross_fit, fit_adjustment
@@ -65,8 +65,9 @@ class Priority:
     """Members, combination, adjustment and certificate as the pipeline makes them.
 
     Members answer train rows by folds; their weights are fitted there, the temperatures of the
-    final ones on valid. Thresholds are certified on train rows, held against calibration rows and
-    measured on test rows: the newest fifth, or where no time tells, a fifth drawn by group.
+    final ones on valid where that has rows enough. Thresholds are certified on train rows, held
+    against calibration rows and measured on test rows: the newest fifth, or where no time tells, a
+    fifth drawn by group.
 
     Attributes
     ----------
@@ -174,7 +175,9 @@ def _combine(tickets: Tickets, target: str, answers: Mapping[str, Probabilities]
 
     # Models fitted on fewer tickets are differently sure of themselves: own temperatures.
     by_folds = fit_combination(of(train), truth[train], _SMALLEST_WEIGHT)
-    final = fit_combination(of(valid), truth[valid], _SMALLEST_WEIGHT, by_folds.weights)
+    final = by_folds
+    if len(valid) >= EnsembleParams().least_valid:
+        final = fit_combination(of(valid), truth[valid], _SMALLEST_WEIGHT, by_folds.weights)
     combined = final.combine(answers)
     combined[tickets.rows("train")] = by_folds.combine(of(tickets.rows("train")))
     return combined
