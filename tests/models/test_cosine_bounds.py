@@ -1,0 +1,34 @@
+"""No inner product is above its bound."""
+
+import numpy as np
+import pytest
+
+from models.cosine_bounds import HEAD, CosineBounds
+
+
+def unit(n: int, dimension: int, seed: int, spread: float = 1.0) -> np.ndarray:
+    """Vectors of length 1; the smaller the spread, the less most directions matter."""
+    directions = spread ** np.arange(dimension)
+    vectors = np.random.default_rng(seed).normal(size=(n, dimension)) * directions
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, HEAD, HEAD + 1, 384])
+@pytest.mark.parametrize("spread", [1.0, 0.99, 0.9])
+def test_no_product_is_above_its_bound(dimension: int, spread: float) -> None:
+    held, asked = unit(300, dimension, 0, spread), unit(20, dimension, 1, spread)
+    bounds = CosineBounds(held)
+    for one in (*asked, *held[:20]):
+        assert (bounds.upper(one) >= held.astype(np.float64) @ one.astype(np.float64) - 1e-5).all()
+
+
+def test_bounds_are_the_products_where_every_direction_is_looked_at() -> None:
+    held, [asked] = unit(50, HEAD, 0), unit(1, HEAD, 1)
+    products = held.astype(np.float64) @ asked.astype(np.float64)
+    np.testing.assert_allclose(CosineBounds(held).upper(asked), products, atol=1e-5)
+
+
+def test_bounds_are_tight_where_few_directions_matter() -> None:
+    held, [asked] = unit(9_000, 384, 0, 0.97), unit(1, 384, 1, 0.97)
+    products = held.astype(np.float64) @ asked.astype(np.float64)
+    assert (CosineBounds(held).upper(asked) - products).max() < 1e-3
