@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from data.errors import BundleError, NoMemoryError
-from data.language import LanguageDetector
+from data.language import LINGUA, LanguageDetector
 from data.schema import Neighbour, Prediction, TargetPrediction, Ticket, WordWeight
 from data.text import model_text
 from models.base import Features, Member, Probabilities, align_columns
@@ -43,6 +43,7 @@ class Facts:
     version: str = "unsealed"
     fallback: bool = False
     languages: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it")
+    language_detector: str = LINGUA
 
 
 class TicketAssistant:
@@ -69,7 +70,9 @@ class TicketAssistant:
         self.readers = readers or Readers()
         if "sentiment" in ensemble.targets:  # learned from the organisation's own labels
             self.readers = self.readers.without("sentiment")
-        self._detector = LanguageDetector(self.facts.languages)
+        self._detector = LanguageDetector(
+            self.facts.languages, detector=self.facts.language_detector
+        )
         self.targets = {name: target.classes for name, target in ensemble.targets.items()}
         linear = self.members.get("linear")
         self._explainer = WordExplainer(linear) if isinstance(linear, LinearMember) else None

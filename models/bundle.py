@@ -30,6 +30,8 @@ from models.manifest import (
     REFERENCE,
     FileEntry,
     Manifest,
+    language_detector_of,
+    languages_of,
     path_fault,
     read_manifest,
 )
@@ -106,7 +108,7 @@ def seal(
             if fault := path_fault(name):
                 raise BundleError(f"{source / name} cannot be sealed: {fault}")
             copy_file(source / name, partial / name)
-        assistant = construct(partial) if construct else _load_parts(partial)
+        assistant = construct(partial) if construct else _load_parts(partial, origin.params)
         write_text(partial / CARD, card)
         write_text(partial / REFERENCE, _json(reference))
         write_text(partial / PROBES, to_jsonl(answer(assistant, probes)))
@@ -167,7 +169,11 @@ def load(folder: Path, construct: Callable[[Path], Any] | None = None) -> tuple[
     manifest = verify(folder)
     warn_of_other_libraries(manifest)
     try:
-        assistant = construct(folder) if construct else _load_parts(folder, manifest)
+        if construct:
+            assistant = construct(folder)
+        else:
+            params = manifest.params
+            assistant = _load_parts(folder, params, manifest.version, manifest.fallback)
         if dict(assistant.targets) != manifest.targets:
             raise BundleError(f"{folder} answers other targets or classes than its manifest names")
         replay(assistant, read_probes(folder / PROBES))
@@ -182,13 +188,18 @@ def load(folder: Path, construct: Callable[[Path], Any] | None = None) -> tuple[
     return manifest, assistant
 
 
-def _load_parts(folder: Path, manifest: Manifest | None = None) -> "TicketAssistant":
+def _load_parts(
+    folder: Path, params: Mapping[str, Any], version: str | None = None, fallback: bool = False
+) -> "TicketAssistant":
     # Whoever only verifies or publishes needs none of the libraries of the members.
     from models.assistant import Facts, TicketAssistant
 
-    if manifest is None:
-        return TicketAssistant.load_parts(folder)
-    facts = Facts(manifest.version, manifest.fallback, manifest.languages or Facts.languages)
+    facts = Facts(
+        version or Facts.version,
+        fallback,
+        languages_of(params) or Facts.languages,
+        language_detector_of(params),
+    )
     return TicketAssistant.load_parts(folder, facts)
 
 

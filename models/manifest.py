@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
 from data.errors import BundleError
+from data.language import LANGDETECT
 from data.schema import NonEmpty, Record
 
 FORMAT = 1
@@ -69,11 +71,29 @@ class Manifest(Record):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Languages a text may be detected as, from params.yaml; empty where it names none."""
-        match self.params:
-            case {"prepare": {"language": {"targets": [*names]}}}:
-                return tuple(str(name) for name in names)
-        return ()
+        """Languages a text may be detected as; empty where the params name none."""
+        return languages_of(self.params)
+
+    @property
+    def language_detector(self) -> str:
+        """Who detects them."""
+        return language_detector_of(self.params)
+
+
+def languages_of(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Languages a text may be detected as, from params.yaml; empty where it names none."""
+    match params:
+        case {"prepare": {"language": {"targets": [*names]}}}:
+            return tuple(str(name) for name in names)
+    return ()
+
+
+def language_detector_of(params: Mapping[str, Any]) -> str:
+    """Who detects languages, from params.yaml; langdetect before there was another to choose."""
+    match params:
+        case {"prepare": {"language": {"detector": str(name)}}}:
+            return name
+    return LANGDETECT
 
 
 def is_version(name: str) -> bool:

@@ -204,7 +204,8 @@ def served_languages(prepared: Prepared, params: LanguageParams) -> list[str | N
     test = prepared.rows("test")
     if prepared.summary.get("language") != "entry":
         return prepared.languages(test)
-    detector, texts = LanguageDetector(params.targets), prepared.texts()
+    detector = LanguageDetector(params.targets, detector=params.detector)
+    texts = prepared.texts()
     return [detector.detect(texts[row]) for row in test]
 
 
@@ -272,8 +273,11 @@ def main() -> None:
         "evaluate", record=RECORDS / "evaluate.json", params=section, seed=params.seed
     ) as tracked:
         prepared = read_prepared(PREPARED)
+        language = params.prepare.language
         facts = Facts(
-            fallback=bool(prepared.summary["fallback"]), languages=params.prepare.language.targets
+            fallback=bool(prepared.summary["fallback"]),
+            languages=language.targets,
+            language_detector=language.detector,
         )
         costs = read_costs(RECORDS, params.ensemble.members)
         members = {name: read_answers(TRAINED / name, prepared) for name in params.ensemble.members}
@@ -288,7 +292,7 @@ def main() -> None:
             params=params.evaluate,
             seed=params.seed,
             novel=novel_tickets(prepared, TRAINED / MEMORY),
-            spoken=served_languages(prepared, params.prepare.language),
+            spoken=served_languages(prepared, language),
             bundle=content_version(TRAINED, prepared.summary["dataset"]),
             costs=costs,
             told=params.model_dump(mode="json"),

@@ -56,6 +56,7 @@ class LanguageParams(Section):
 
     targets: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it")
     min_letters: int = Field(default=10, ge=1)
+    detector: Literal["lingua", "langdetect"] = "lingua"
 
     @field_validator("targets")
     @classmethod

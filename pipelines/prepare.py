@@ -198,7 +198,8 @@ def _clean(
     raw: Sequence[RawTicket], rejected: list[Rejected], params: PrepareParams
 ) -> tuple[list[_Clean], dict[str, int]]:
     """Tickets through the text door; what is empty behind it joins the rejected."""
-    detector = LanguageDetector(params.language.targets, params.language.min_letters)
+    language = params.language
+    detector = LanguageDetector(language.targets, language.min_letters, detector=language.detector)
     masked: Counter[str] = Counter()
     clean = []
     for ticket in tqdm(raw, desc="text", unit=" tickets"):
@@ -209,10 +210,10 @@ def _clean(
                 Rejected(row.file, row.number, ticket.id, "empty_text", "nothing to read in it")
             )
             continue
-        language = ticket.language or detector.detect(text)
+        spoken = ticket.language or detector.detect(text)
         result = mask(text)
         masked.update(result.counts)
-        clean.append(_Clean(ticket, result.text, language))
+        clean.append(_Clean(ticket, result.text, spoken))
     return clean, dict(sorted(masked.items()))
 
 

@@ -2,7 +2,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from data.language import LanguageDetector
+from data.language import LANGDETECT, LINGUA, LanguageDetector
+from data.language_lingua import LinguaDetector
+from data.language_profiles import ProfileDetector
 
 TEXTS = {
     "en": "The printer on the second floor does not answer any more",
@@ -14,9 +16,9 @@ TEXTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def detector():
-    return LanguageDetector(tuple(TEXTS))
+@pytest.fixture(scope="module", params=[LINGUA, LANGDETECT])
+def detector(request):
+    return LanguageDetector(tuple(TEXTS), detector=request.param)
 
 
 @pytest.mark.parametrize("language", TEXTS)
@@ -36,7 +38,8 @@ def test_capitals_are_read_too(detector):
 
 
 def test_a_coin_flip_between_languages_is_none(detector, monkeypatch):
-    monkeypatch.setattr("data.language.MIN_PROBABILITY", 1.1)
+    monkeypatch.setattr("data.language_lingua.MIN_PROBABILITY", 1.1)
+    monkeypatch.setattr("data.language_profiles.MIN_PROBABILITY", 1.1)
     assert detector.detect(TEXTS["en"]) is None
 
 
@@ -47,9 +50,21 @@ def test_the_answer_is_the_same_each_time_and_from_every_thread(detector):
         assert set(pool.map(detector.detect, [mixed] * 40)) == {alone}
 
 
-def test_a_language_without_a_profile_is_refused():
-    with pytest.raises(ValueError, match="no language profile for 'xx'; known: af, "):
-        LanguageDetector(("en", "xx"))
+@pytest.mark.parametrize("name", [LINGUA, LANGDETECT])
+def test_a_language_the_detector_does_not_know_is_refused(name):
+    with pytest.raises(ValueError, match=r"no language (profile|model) for 'xx'; known: af, "):
+        LanguageDetector(("en", "xx"), detector=name)
+
+
+def test_a_detector_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="no language detector 'ear'; known: lingua, langdetect"):
+        LanguageDetector(("en", "de"), detector="ear")
+
+
+def test_lingua_tells_unless_another_detector_is_asked_for():
+    assert isinstance(LanguageDetector(("en", "de"))._detector, LinguaDetector)
+    named = LanguageDetector(("en", "de"), detector=LANGDETECT)
+    assert isinstance(named._detector, ProfileDetector)
 
 
 FOREIGN = {
@@ -70,8 +85,16 @@ def test_a_language_nobody_asked_for_is_told_as_what_it_is(detector, language):
 
 def test_the_languages_asked_for_are_preferred_where_it_is_close():
     both = "Hun kan ikke se listen over kunder"  # Danish and Norwegian alike
-    assert LanguageDetector(("no", "en")).detect(both) == "no"
-    assert LanguageDetector(("da", "en")).detect(both) != "en"
+    assert LanguageDetector(("no", "en"), detector=LANGDETECT).detect(both) == "no"
+    assert LanguageDetector(("da", "en"), detector=LANGDETECT).detect(both) != "en"
+
+
+def test_a_language_far_from_those_asked_for_must_be_likelier_by_far(monkeypatch):
+    swahili = "Mashine ya kuchapisha haifanyi kazi tangu jana"
+    told = LanguageDetector(tuple(TEXTS))
+    assert told.detect(swahili) == "sw"
+    monkeypatch.setattr("data.language_lingua.PRIOR", 1.0)
+    assert told.detect(swahili) != "sw"
 
 
 TEMPLATE = """Please type your reply above this line.
@@ -104,8 +127,16 @@ def test_templates_alone_have_no_language(detector):
 
 
 def test_asking_twice_for_profiles_reads_them_once():
-    assert LanguageDetector(("en", "de"))._factory is LanguageDetector(("fr", "it"))._factory
+    assert ProfileDetector(("en", "de"))._factory is ProfileDetector(("fr", "it"))._factory
 
 
-def test_a_language_with_two_profiles_is_asked_for_by_one_code():
-    assert LanguageDetector(("zh", "en")).detect(FOREIGN["zh"]) == "zh"
+@pytest.mark.parametrize("name", [LINGUA, LANGDETECT])
+def test_a_language_with_two_profiles_is_asked_for_by_one_code(name):
+    assert LanguageDetector(("zh", "en"), detector=name).detect(FOREIGN["zh"]) == "zh"
+
+
+@pytest.mark.parametrize(
+    "text", ["Jeg får ikke logget meg inn på kontoen", "Eg får ikkje logga meg inn"]
+)
+def test_both_ways_to_write_norwegian_have_one_code(text):
+    assert LanguageDetector(("no", "en")).detect(text) == "no"

@@ -17,7 +17,7 @@ from data.schema import Ticket
 from models.assistant import TicketAssistant
 from models.bundle import Origin, content_version, load, seal, verify
 from models.content import sha256_of
-from models.manifest import SAFE_SUFFIXES
+from models.manifest import SAFE_SUFFIXES, language_detector_of
 
 Construct = Callable[[Path], TicketAssistant]
 ROOT = Path(__file__).parents[2]
@@ -50,8 +50,17 @@ def test_a_sealed_bundle_loads_and_answers(sealed: Path, keywords: Construct) ->
     assert manifest.certificate["category"]["certified_automation"] == 0.8
     assert manifest.libraries["scikit-learn"]
     assert manifest.languages == ("en", "nl")
+    assert manifest.language_detector == "langdetect"
     [answer] = assistant.predict([Ticket(text="network again")])
     assert answer.targets["category"].decision == "auto"
+
+
+def test_the_detector_of_languages_is_the_one_it_was_trained_with() -> None:
+    assert language_detector_of({"prepare": {"language": {"detector": "lingua"}}}) == "lingua"
+
+
+def test_a_bundle_that_names_no_detector_is_of_a_time_that_knew_langdetect_only() -> None:
+    assert language_detector_of({"prepare": {"language": {"targets": ["en"]}}}) == "langdetect"
 
 
 def test_a_bundle_holds_its_members_card_reference_and_probes_only(sealed: Path) -> None:

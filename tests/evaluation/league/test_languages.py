@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from data.language import LANGDETECT, LINGUA
+from evaluation.league.language_detectors import DETECTORS, BareLingua, measure_costs
 from evaluation.league.languages import (
     ASKED,
-    DETECTORS,
+    CLOSE,
     FOREIGN,
     SHORT,
     LanguageDetectors,
-    LinguaDetector,
     measure_rows,
     measure_taken,
     read_short,
@@ -50,8 +51,8 @@ def test_long_tickets_are_left_out(tmp_path: Path) -> None:
     assert read_short(path) == [("x" * (SHORT - 1), "de")]
 
 
-def test_lingua_answers_like_our_detector() -> None:
-    lingua = LinguaDetector(("no", "en"), low_accuracy=True)
+def test_bare_lingua_answers_like_our_detector() -> None:
+    lingua = BareLingua(("no", "en"), low_accuracy=True)
     assert lingua.detect("Jeg får ikke logget meg inn på kontoen min") == "no"
     assert lingua.detect("I cannot log in to my account any more") == "en"
     assert lingua.detect("ok") is None
@@ -60,7 +61,17 @@ def test_lingua_answers_like_our_detector() -> None:
 
 def test_lingua_refuses_a_language_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="does not know one of en, xx"):
-        LinguaDetector(("en", "xx"))
+        BareLingua(("en", "xx"))
+
+
+def test_languages_looked_at_closely_are_some_of_the_foreign_ones() -> None:
+    assert set(CLOSE) < set(FOREIGN)
+
+
+def test_what_a_detector_takes_is_measured_in_a_process_of_its_own() -> None:
+    costs = measure_costs([LANGDETECT], ("en", "de"))
+    assert costs[LANGDETECT].mib > 1
+    assert costs[LANGDETECT].seconds > 0
 
 
 def test_a_small_run_gives_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +80,14 @@ def test_a_small_run_gives_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / f"{code}.valid.conll").write_text(text, encoding="utf-8")
     row = json.dumps({"text": "The printer is broken", "language": "en"})
     (tmp_path / "tickets.jsonl").write_text(row, encoding="utf-8")
-    monkeypatch.setitem(DETECTORS, "lingua", lambda targets: Constant("en"))
-    monkeypatch.setitem(DETECTORS, "lingua, low accuracy", lambda targets: Constant(None))
+    for name in set(DETECTORS) - {LANGDETECT}:
+        monkeypatch.setitem(DETECTORS, name, lambda targets: Constant("en"))
     figures = LanguageDetectors().run({DATASET: tmp_path, "sample": tmp_path}, small=True)
     metrics = {figure.metric for figure in figures}
     assert {"accuracy, lingua", "taken_for_asked, langdetect", "shared_texts"} <= metrics
+    splits = {figure.split for figure in figures if figure.metric == f"taken_for_asked, {LINGUA}"}
+    assert splits == {
+        f"{DATASET}, not asked for",
+        f"{DATASET}, da, id, nl, no, tr",
+        f"{DATASET}, ar, ja, lt, zh",
+    }
