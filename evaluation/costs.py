@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,24 +53,15 @@ def measure_latency(assistant: Predictor, texts: Sequence[str]) -> dict[str, flo
     """
     if not texts:
         return {}
-    # Imported here: only this measurement needs to hold their threads back.
-    import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     tickets = [Ticket(text=text) for text in texts[:TICKETS]]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1):
-            for ticket in tickets[:WARM_UP]:
-                assistant.predict([ticket])
-            taken = []
-            for ticket in tickets:
-                start = time.perf_counter()
-                assistant.predict([ticket])
-                taken.append(1000 * (time.perf_counter() - start))
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        for ticket in tickets[:WARM_UP]:
+            assistant.predict([ticket])
+        taken = []
+        for ticket in tickets:
+            start = time.perf_counter()
+            assistant.predict([ticket])
+            taken.append(1000 * (time.perf_counter() - start))
     p50, p95 = np.percentile(taken, [50, 95])
     return {
         "p50_ms": round(float(p50), 2),
@@ -77,3 +69,19 @@ def measure_latency(assistant: Predictor, texts: Sequence[str]) -> dict[str, flo
         "tickets": len(tickets),
         "threads": 1,
     }
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold torch and BLAS back to one thread each; they get theirs back afterwards."""
+    # Imported here: only these measurements need to hold their threads back.
+    import torch
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -15,6 +15,7 @@ from evaluation.league.glossary import GlossaryAblation
 from evaluation.league.languages import LanguageDetectors
 from evaluation.league.learned_entities import EmergingEntities, StackOverflowEntities
 from evaluation.league.priority import APACHE_PRIORITY, GITBUGS_PRIORITY, SEVERITY_SAMPLE
+from evaluation.league.reading_costs import ReadingCosts
 from evaluation.league.references import as_results, read_references
 from evaluation.league.results import read_results
 from evaluation.league.rule_entities import RuleEntities
@@ -37,6 +38,7 @@ _ALL: tuple[Benchmark, ...] = (
     ZeroShotIntents(),
     DuplicateReports(),
     GlossaryAblation(),
+    ReadingCosts(),
 )
 
 BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}
