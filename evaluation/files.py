@@ -28,6 +28,7 @@ class Evaluation:
     latency : from `evaluation.costs.measure_latency`; empty where not measured
     label_errors : from `evaluation.label_errors`, all targets together
     excerpts : id -> text of the tickets the report shows as suspected label errors
+    machine : cores and instructions, see `evaluation.costs.describe_machine`
     readers : what is read beside the targets -> data set, figures and intervals on its test rows
     """
 
@@ -42,6 +43,7 @@ class Evaluation:
     excerpts: Mapping[str, str]
     params: Mapping[str, Any]
     readers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    machine: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def fallback(self) -> bool:
@@ -68,6 +70,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         "readers": evaluation.readers,
         "seconds": dict(evaluation.costs["seconds"]),
         "peak_mib": dict(evaluation.costs["peak_mib"]),
+        "machine": dict(evaluation.machine),
         "latency": dict(evaluation.latency),
         "behavior": None
         if evaluation.behavior is None

@@ -38,7 +38,9 @@ def render_figures(
     by_split: dict[tuple[str, str | None], list[str]] = {}
     for name, metrics in results.items():
         measured_on = metrics["dataset"], metrics["published_split"]
-        minutes = sum(metrics["seconds"].values()) / 60
+        minutes = f"{sum(metrics['seconds'].values()) / 60:.0f}"
+        if machine := metrics.get("machine"):
+            minutes += f" ({machine['instructions']})"
         for target, figures in metrics["targets"].items():
             by_split.setdefault(measured_on, []).append(_own_row(name, target, figures, minutes))
     for (dataset, split), rows in by_split.items():
@@ -51,14 +53,14 @@ def render_figures(
     return "\n".join(lines)
 
 
-def _own_row(name: str, target: str, figures: Mapping[str, Any], minutes: float) -> str:
+def _own_row(name: str, target: str, figures: Mapping[str, Any], minutes: str) -> str:
     routed_classes = [c["accuracy"] for c in figures["classes"] if c["automatic"]]
     worst = percent(min(routed_classes, default=None))
     routed, between = figures["certified_automation"], figures["certified_automation_ci"]
     return (
         f"| {name}, {target} | {figures['accuracy']:.4f} | {figures['macro_f1']:.4f} "
         f"| {figures['ece']:.4f} | {percent(routed)} [{interval(between)}] "
-        f"| {percent(figures['automatic_accuracy'])} | {worst} | {minutes:.0f} |"
+        f"| {percent(figures['automatic_accuracy'])} | {worst} | {minutes} |"
     )
 
 

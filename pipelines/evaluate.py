@@ -17,7 +17,7 @@ from evaluation import behavior, label_errors
 from evaluation.assessment import EvaluateParams, System, TargetAssessment, TestTickets
 from evaluation.assessment import assess_target as assess
 from evaluation.card import render_card
-from evaluation.costs import Predictor, measure_latency, read_costs
+from evaluation.costs import Predictor, describe_machine, measure_latency, read_costs
 from evaluation.files import Evaluation, metrics_of, plot_tables, write_json
 from evaluation.league.published import make_tables, read_league
 from evaluation.report import LABEL_ERRORS, draw_figures, render_report
@@ -135,6 +135,7 @@ def evaluate(
         excerpts={name: by_id[name] for name in shown},
         params=told or {},
         readers=readers or {},
+        machine=describe_machine(),
     )
 
 

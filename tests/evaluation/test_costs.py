@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from data.schema import Ticket
-from evaluation.costs import TICKETS, WARM_UP, measure_latency, read_costs
+from evaluation.costs import TICKETS, WARM_UP, describe_machine, measure_latency, read_costs
 
 
 class Counting:
@@ -55,3 +55,17 @@ def test_threads_are_given_back_even_after_a_failure() -> None:
 
 def test_without_tickets_nothing_is_measured() -> None:
     assert measure_latency(Counting(), []) == {}
+
+
+def test_the_machine_is_told_by_what_training_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for amx, bf16, told in (
+        (True, True, "AMX"),
+        (False, True, "AVX512-BF16"),
+        (False, False, torch.backends.cpu.get_cpu_capability()),
+    ):
+        monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda amx=amx: amx)
+        monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda bf16=bf16: bf16)
+        machine = describe_machine()
+        assert machine["instructions"] == told
+        assert int(machine["cores"]) >= 1

@@ -95,3 +95,13 @@ def test_published_figures_stand_beside_ours_only_on_their_own_split() -> None:
     assert "DistilBERT" in table
     assert "TextCNN" not in table
     assert "DistilBERT" not in render_figures({"mine": run | {"published_split": None}}, {})
+
+
+def test_minutes_are_told_with_the_processor_where_it_is_known() -> None:
+    figures = {"accuracy": 0.9, "macro_f1": 0.8, "ece": 0.01, "automatic_accuracy": 0.97}
+    figures |= {"certified_automation": 0.7, "certified_automation_ci": [0.6, 0.8], "classes": []}
+    run = {"dataset": "mine", "published_split": None, "targets": {"queue": figures}}
+    run |= {"seconds": {"fetch": 30.0, "prepare": 90.0}}
+    assert "| 2 |" in render_figures({"a": run}, {})
+    machine = {"machine": {"cores": 2, "instructions": "AVX2"}}
+    assert "| 2 (AVX2) |" in render_figures({"a": run | machine}, {})
