@@ -15,7 +15,7 @@ from models.manifest import Manifest
 logger = logging.getLogger(__name__)
 
 ENSEMBLE = "ensemble"
-LEFT_BEHIND = frozenset({"probabilities.npz", "training.json", "novelty.npz"})
+LEFT_BEHIND = frozenset({"probabilities.npz", "features.npz", "training.json", "novelty.npz"})
 """Made beside the models and not part of them; training.json differs from run to run."""
 
 READERS = "readers"

@@ -157,7 +157,9 @@ class FinetunedMember:
         Lakshminarayanan, Pritzel and Blundell, "Simple and scalable predictive uncertainty
         estimation using deep ensembles", NeurIPS 2017. All must know the same classes.
         """
-        member = FinetunedMember(self.params, seed=self.seed)
+        # What the frozen layers made of known texts serves where all of them froze the same.
+        same = all(one._frozen is self._frozen for one in others)
+        member = FinetunedMember(self.params, seed=self.seed, frozen=self._frozen if same else None)
         member.targets_ = self.targets_
         for one in (self, *others):
             if one.targets_ != self.targets_:

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import DataError
 from data.prepared import Prepared, read_prepared
-from models.assistant import MEMBERS, MEMORY
+from models.assistant import MEMORY
 from models.ensemble import read_ensemble
 from models.memory import Memory, MemoryParams
 from pipelines import run
 from pipelines.params import read_params
-from pipelines.train import PREPARED, RECORDS, TRAINED, labels_of
+from pipelines.train import FEATURES, PREPARED, RECORDS, TRAINED, labels_of
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +26,18 @@ NOVELTY = "novelty.npz"
 def remember(
     prepared: Prepared, params: MemoryParams, trained: Path
 ) -> tuple[Memory, NDArray[np.bool_]]:
-    """The memory of the train tickets, and which of all others are novel, shape (n_rows,)."""
-    member = MEMBERS[params.member].load(trained / params.member)
-    texts = prepared.texts()
+    """The memory of the train tickets, and which of all others are novel, shape (n_rows,).
+
+    Raises
+    ------
+    DataError
+        If the member's train stage left no features of these tickets.
+    """
+    features, texts = read_features(trained / params.member, prepared), prepared.texts()
     learned, held_out = prepared.rows("train"), prepared.rows("calibration")
 
     def encode(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = member.encode([texts[row] for row in rows])
-        return features
+        return features[rows]
 
     resolutions = prepared.frame["resolution"].iloc[learned]
     memory = Memory.build(
@@ -51,6 +56,19 @@ def remember(
         if len(rows):
             novel[rows] = memory.novelty.is_novel(memory.novelty.score(encode(rows)))
     return memory, novel
+
+
+def read_features(folder: Path, prepared: Prepared) -> NDArray[np.float32]:
+    """Features of every ticket, shape (n_rows, dimension), as the train stage left them."""
+    path = folder / FEATURES
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            features: NDArray[np.float32] = stored["features"]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: {type(error).__name__}; train the member again") from error
+    if len(features) != len(prepared):
+        raise DataError(f"{path} speaks of {len(features)} tickets, there are {len(prepared)}")
+    return features
 
 
 def choose_member(params: MemoryParams, known: Sequence[str]) -> MemoryParams | None:

@@ -36,6 +36,10 @@ RECORDS = Path("evaluation/reports/stages")
 Rows = NDArray[np.int64]
 M = TypeVar("M", bound=Member)
 Answers = dict[str, NDArray[np.float32]]
+Keep = Callable[[NDArray[np.float32]], None]
+
+FEATURES = "features.npz"
+"""What a member with dense features makes of every ticket; read by the stage `memory`."""
 
 
 def cross_fit(
@@ -100,14 +104,21 @@ def train_linear(prepared: Prepared, folds: int, params: LinearParams) -> tuple[
 
 
 def train_embedding(
-    prepared: Prepared, folds: int, params: EmbeddingParams
+    prepared: Prepared, folds: int, params: EmbeddingParams, keep: Keep | None = None
 ) -> tuple[Member, Answers]:
-    """The embedding member; its encoder is frozen, so each ticket is encoded once for all folds."""
+    """The embedding member; its encoder is frozen, so each ticket is encoded once for all folds.
+
+    Parameters
+    ----------
+    keep : gets the features of all tickets, shape (n_rows, dimension), NaN where set aside
+    """
     encoder = EmbeddingMember(params)
     texts, used = prepared.texts(), prepared.rows(*SPLITS)
     encoded = encoder.encode([texts[i] for i in used], progress=True)
-    vectors = np.zeros((len(texts), encoded.shape[1]), dtype=np.float32)
+    vectors = np.full((len(texts), encoded.shape[1]), np.nan, dtype=np.float32)
     vectors[used] = encoded
+    if keep:
+        keep(vectors)
 
     def fit(rows: Rows, name: str, fitted: Sequence[EmbeddingMember]) -> EmbeddingMember:
         return encoder.fresh().fit_features(vectors[rows], labels_of(prepared, rows))
@@ -116,9 +127,19 @@ def train_embedding(
 
 
 def train_finetuned(
-    prepared: Prepared, folds: int, params: FinetunedParams, seed: int
+    prepared: Prepared,
+    folds: int,
+    params: FinetunedParams,
+    seed: int,
+    keep: Keep | None = None,
 ) -> tuple[Member, Answers]:
-    """The fine-tuned member; each fit stops early on valid and goes on after an interruption."""
+    """The fine-tuned member; each fit stops early on valid and goes on after an interruption.
+
+    Parameters
+    ----------
+    keep : gets the final member's features of all tickets, as in `train_embedding`; what the frozen
+        layers made of them is still there, so they cost less now than later
+    """
     from models.frozen_states import FrozenStates
 
     texts = prepared.texts()
@@ -168,9 +189,21 @@ def train_finetuned(
             members.append(fit_one(rows, f"final-{draw + 1}", chosen, start, draw))
         return members[0].joined(members[1:])
 
-    return cross_fit(
-        prepared, folds, fit, lambda m, rows: m.predict_proba([texts[i] for i in rows])
-    )
+    latest: list[tuple[Rows, NDArray[np.float32]]] = []
+
+    def answer(member: FinetunedMember, rows: Rows) -> dict[str, Probabilities]:
+        features = member.encode([texts[i] for i in rows])
+        latest[:] = [(rows, features)]
+        return member.predict_features(features)
+
+    member, answers = cross_fit(prepared, folds, fit, answer)
+    if keep:
+        (rows, features), train = latest[0], prepared.rows("train")
+        vectors = np.full((len(texts), features.shape[1]), np.nan, dtype=np.float32)
+        vectors[rows] = features
+        vectors[train] = member.encode([texts[i] for i in train])
+        keep(vectors)
+    return member, answers
 
 
 def checkpoint_folder(prepared: Prepared, params: BaseModel, folds: int, seed: int) -> Path:
@@ -184,14 +217,21 @@ def checkpoint_folder(prepared: Prepared, params: BaseModel, folds: int, seed: i
     return CHECKPOINTS / hashlib.sha256(json.dumps(facts).encode() + code).hexdigest()[:16]
 
 
-def train(name: str, prepared: Prepared, params: Params) -> tuple[Member, Answers]:
-    """Fit the member of this name with its section of params.yaml."""
+def train(
+    name: str, prepared: Prepared, params: Params, keep: Keep | None = None
+) -> tuple[Member, Answers]:
+    """Fit the member of this name with its section of params.yaml.
+
+    Parameters
+    ----------
+    keep : gets the dense features of all tickets, where the member has any
+    """
     folds = params.prepare.folds
     if name == "linear":
         return train_linear(prepared, folds, params.linear)
     if name == "embedding":
-        return train_embedding(prepared, folds, params.embedding)
-    return train_finetuned(prepared, folds, params.finetuned, params.seed)
+        return train_embedding(prepared, folds, params.embedding, keep)
+    return train_finetuned(prepared, folds, params.finetuned, params.seed, keep)
 
 
 def main() -> None:
@@ -208,7 +248,12 @@ def main() -> None:
         seed=params.seed,
     ) as tracked:
         prepared = read_prepared(PREPARED)
-        member, answers = train(name, prepared, params)
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def keep(features: NDArray[np.float32]) -> None:
+            np.savez(folder / FEATURES, features=features)
+
+        member, answers = train(name, prepared, params, keep)
         member.save(folder)
         np.savez(folder / "probabilities.npz", **answers)  # type: ignore[arg-type]
         if name == "finetuned":

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.errors import DataError
 from data.prepared import Prepared
 from models.embedding import EmbeddingParams
 from models.finetuned import FinalParams, FinetunedMember, FinetunedParams
 from models.linear import LinearParams
 from pipelines import train
+from pipelines.memory import read_features
 from pipelines.train import cross_fit, labels_of, train_embedding, train_finetuned, train_linear
 from tests.walk import set_out, take
 
@@ -204,3 +206,43 @@ def test_members_of_other_classes_are_not_joined() -> None:
     one.targets_, two.targets_ = {"a": ("x",)}, {"a": ("y",)}
     with pytest.raises(ValueError, match="other classes"):
         one.joined([two])
+
+
+@pytest.mark.parametrize("name", ["embedding", "finetuned"])
+def test_the_final_members_features_of_every_ticket_are_kept(
+    name: str, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    kept: list[np.ndarray] = []
+    if name == "embedding":
+        member, answers = train_embedding(
+            prepared, 2, EmbeddingParams(max_tokens=16), keep=kept.append
+        )
+    else:
+        params = FinetunedParams(max_tokens=16, epochs=1, frozen_layers=5)
+        member, answers = train_finetuned(prepared, 2, params, seed=1, keep=kept.append)
+    [features] = kept
+    used = prepared.rows("train", "valid", "calibration", "test")
+    assert features.shape[0] == len(prepared)
+    assert np.isfinite(features[used]).all()
+    for split in ("train", "test"):
+        row = prepared.rows(split)[:1]
+        # What frozen layers left is held in half precision.
+        np.testing.assert_allclose(
+            features[row], member.encode([prepared.texts()[row[0]]]), atol=5e-3
+        )
+    rows = prepared.rows("test")
+    again = member.predict_features(features[rows])["category"]
+    np.testing.assert_allclose(answers["category"][rows], again, atol=1e-5)
+    np.savez(tmp_path / train.FEATURES, features=features)
+    np.testing.assert_array_equal(read_features(tmp_path, prepared)[used], features[used])
+
+
+def test_features_that_are_missing_or_of_other_tickets_are_refused(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="train the member again"):
+        read_features(tmp_path, prepared)
+    np.savez(tmp_path / train.FEATURES, features=np.zeros((3, 2), np.float32))
+    with pytest.raises(DataError, match="speaks of 3 tickets"):
+        read_features(tmp_path, prepared)
