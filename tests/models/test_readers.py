@@ -123,6 +123,20 @@ def test_where_training_changed_those_layers_only_rules_read(
         caplog.clear()
 
 
+def test_a_final_fit_from_the_mean_of_the_folds_shares_as_well(
+    finetuned: FinetunedMember, encoder, tickets
+) -> None:
+    """The way of the shipped params; the mean of -0.0 is 0.0, whose bytes differ."""
+    labels = {"category": tickets.labels["category"][:32]}
+    final = FinetunedMember(finetuned.params).fit(
+        tickets.texts[:32], labels, start=[finetuned, finetuned]
+    )
+    network, published = final.base[0].auto_model, encoder[0].auto_model
+    for name, tensor in published.embeddings.state_dict().items():
+        assert (network.embeddings.state_dict()[name] == tensor).all()
+    assert lower_digest(final.base, LAYERS) == lower_digest(encoder, LAYERS)
+
+
 def test_altered_layers_are_noticed_by_their_digest(
     folder: Path, finetuned: FinetunedMember, tmp_path: Path
 ) -> None:
