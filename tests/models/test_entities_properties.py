@@ -140,9 +140,13 @@ PHRASES = (
 @pytest.mark.parametrize("piece", [*SINGLE, *SHORT.split(), *PHRASES.split("|")], ids=repr)
 def test_the_worst_of_50_000_characters_take_less_than_a_second(piece: str) -> None:
     text = (piece * LENGTH)[:LENGTH]
-    began = time.process_time()
-    found = FINDER.find(text)
-    assert time.process_time() - began < 1
+    taken: list[float] = []
+    # A neighbour on the same core slows one try, not three; a runaway is slow every time.
+    while len(taken) < 3 and min(taken, default=1) >= 1:
+        began = time.process_time()
+        found = FINDER.find(text)
+        taken.append(time.process_time() - began)
+    assert min(taken) < 1
     check(text, found[:100])
 
 

@@ -105,9 +105,9 @@ def test_a_text_of_the_longest_length_is_answered_in_bounded_time(
     tagger: EntityTagger, unit: str
 ) -> None:
     text = (unit * 50_000)[:50_000]
-    began = time.perf_counter()
+    began = time.process_time()  # other work on the machine is none of its time
     tagger.find([text])
-    assert time.perf_counter() - began < 15
+    assert time.process_time() - began < 15
 
 
 def test_the_end_of_a_long_text_is_read_as_well(tagger: EntityTagger) -> None:
