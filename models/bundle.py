@@ -11,8 +11,6 @@ from data.errors import BundleError
 from data.schema import Ticket
 from models.content import (
     ENSEMBLE,
-    READERS,
-    READERS_FILE,
     libraries,
     model_files,
     plain_files,
@@ -112,7 +110,7 @@ def seal(
         write_text(partial / CARD, card)
         write_text(partial / REFERENCE, _json(reference))
         write_text(partial / PROBES, to_jsonl(answer(assistant, probes)))
-        manifest = _manifest(partial, origin)
+        manifest = _manifest(partial, origin, _read_beside(assistant))
         write_text(partial / MANIFEST, _json(manifest.model_dump(mode="json")))
     logger.info("sealed %s: %d files", manifest.version, len(manifest.files))
     return manifest
@@ -203,7 +201,7 @@ def _load_parts(
     return TicketAssistant.load_parts(folder, facts)
 
 
-def _manifest(partial: Path, origin: Origin) -> Manifest:
+def _manifest(partial: Path, origin: Origin, readers: dict[str, Any]) -> Manifest:
     files = {
         name: FileEntry(sha256=sha256_of(partial / name), bytes=(partial / name).stat().st_size)
         for name in sorted(plain_files(partial))
@@ -231,18 +229,17 @@ def _manifest(partial: Path, origin: Origin) -> Manifest:
             for target, found in ensemble.targets.items()
         },
         metrics=dict(origin.metrics),
-        readers=_readers(partial / READERS),
+        readers=readers,
         libraries=libraries(),
         files=files,
     )
 
 
-def _readers(folder: Path) -> dict[str, Any]:
-    if not (folder / READERS_FILE).is_file():
-        return {}
-    raw = json.loads((folder / READERS_FILE).read_text(encoding="utf-8"))
-    found: dict[str, Any] = raw["readers"]
-    return found
+def _read_beside(assistant: Assistant) -> dict[str, Any]:
+    """What the assistant reads beside its targets, not what lies in the folder unused."""
+    readers = getattr(assistant, "readers", None)
+    facts = {} if readers is None else readers.facts
+    return {name: found.model_dump(mode="json") for name, found in facts.items()}
 
 
 def _json(facts: Mapping[str, Any]) -> str:

@@ -32,7 +32,8 @@ SENTIMENT, TAGGER = "sentiment", "tagger"
 LEARNED_CHARACTERS = 4_000
 """Learned kinds are looked for in so many first characters of a ticket; rules read all of it.
 
-A tagger takes some 0.2 ms a word, and what follows is mostly logs, which rules read better.
+The tagger is the dearest part of an answer (benchmark `reading-costs`), and its time grows with the
+text.
 """
 
 T = TypeVar("T")

@@ -274,3 +274,13 @@ def assistant_of(
         }
     )  # fmt: skip
     return TicketAssistant({"finetuned": member}, ensemble, readers=readers)
+
+
+def test_a_manifest_names_what_is_read_and_not_what_lies_unused(
+    folder: Path, finetuned: FinetunedMember
+) -> None:
+    from models.bundle import _read_beside
+
+    reading = assistant_of(finetuned, Readers.load(folder, finetuned))
+    assert _read_beside(reading)[SENTIMENT] == FACTS.model_dump(mode="json")
+    assert _read_beside(assistant_of(finetuned, Readers.load(folder, None))) == {}
