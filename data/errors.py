@@ -6,7 +6,9 @@
     │   ├── FetchError           no source had the bytes, or they were not the promised ones
     │   ├── UnknownLabelError    a label the taxonomy does not list
     │   ├── RejectedRowsError    more rows were rejected than prepare.max_rejected allows
-    │   └── LeakageError         the same ticket on both sides of a split
+    │   ├── LeakageError         the same ticket on both sides of a split
+    │   ├── ConflictError        a key was used before, for something else
+    │   └── StoreError           the store cannot be reached, is full or of another version
     ├── ModelError               a model cannot do what was asked of it
     │   ├── NotFittedError       predict before fit
     │   ├── NoMemoryError        the bundle keeps no past tickets to search
@@ -47,6 +49,14 @@ class RejectedRowsError(DataError):
 
 class LeakageError(DataError):
     """The same ticket stands on both sides of a split: rebuild the prepared data."""
+
+
+class ConflictError(DataError):
+    """A key was used before, for something else: use a new key."""
+
+
+class StoreError(DataError):
+    """The store cannot be reached, is full or of another version: see the message, then retry."""
 
 
 class ModelError(TicketAssistantError):
