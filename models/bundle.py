@@ -220,6 +220,9 @@ def _manifest(partial: Path, origin: Origin, readers: dict[str, Any]) -> Manifes
         targets={target: found.classes for target, found in ensemble.targets.items()},
         members=ensemble.members,
         weights={target: found.weights for target, found in ensemble.targets.items()},
+        class_weights={
+            target: found.class_weights for target, found in ensemble.targets.items() if found.pool
+        },
         temperatures={
             target: {**found.temperatures, "ensemble": found.temperature}
             for target, found in ensemble.targets.items()

@@ -1,4 +1,4 @@
-"""The ensemble: a weighted mean of the members per target, made honest by a temperature."""
+"""The ensemble: the members' answers per target become one, pooled or meant, and calibrated."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from data.errors import BundleError
 from models.base import Probabilities
 from models.calibration import apply_temperature, fit_temperature, log_loss
 from models.ordinal import OrdinalAdjustment
+from models.pooling import LogPool
 from models.routing import RoutingPolicy
 from models.severity import LevelEvidence
 from models.shortlist import Shortlist
@@ -35,13 +36,18 @@ class EnsembleParams(BaseModel):
     smallest_weight: float = Field(
         default=0.02, ge=0, lt=0.5, description="a member below this is left out of the target"
     )
+    pool_C: PositiveFloat | None = Field(  # noqa: N815 - scikit-learn's name for it
+        default=1.0,
+        description="inverse strength of the penalty on weights per class; null: the mean always",
+    )
 
 
 class Combination(BaseModel):
-    """How the answers of several members become one: each cooled, their mean, that cooled again.
+    """How the answers of several members become one.
 
-    Members differ in how sure of themselves they are, and a mean of the unlike ones has no single
-    temperature that sets it right.
+    By the pool where there is one and all its members answered. Otherwise each is cooled, their
+    mean taken, and that cooled again: members differ in how sure of themselves they are, and a mean
+    of the unlike ones has no single temperature that sets it right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,9 +55,16 @@ class Combination(BaseModel):
     temperatures: dict[str, PositiveFloat] = Field(description="of each member alone")
     weights: dict[str, float]
     temperature: PositiveFloat = Field(description="of the mean")
+    pool: LogPool | None = Field(default=None, description="where it beats the mean")
 
     def combine(self, answers: Mapping[str, Probabilities]) -> Probabilities:
         """Calibrated probabilities (n, k) from those of the members that answered."""
+        if self.pool is not None and self.pool.weights.keys() <= answers.keys():
+            return self.pool.combine(answers)
+        return self.mean(answers)
+
+    def mean(self, answers: Mapping[str, Probabilities]) -> Probabilities:
+        """The same by the weighted mean, of whichever members answered."""
         cooled = {
             name: apply_temperature(found, self.temperatures[name])
             for name, found in answers.items()
@@ -68,6 +81,12 @@ class TargetEnsemble(Combination):
     ordinal: OrdinalAdjustment | None = Field(
         default=None, description="of a target whose classes stand in order, where it helps"
     )
+
+    @property
+    def class_weights(self) -> dict[str, dict[str, float]]:
+        """Member -> class -> weight in the pool; empty where the members are not pooled."""
+        pooled = self.pool.weights if self.pool else {}
+        return {m: dict(zip(self.classes, found, strict=True)) for m, found in pooled.items()}
 
 
 class Ensemble(BaseModel):

@@ -59,7 +59,12 @@ class Manifest(Record):
     params: dict[str, JsonValue]
     targets: dict[str, tuple[str, ...]]
     members: tuple[NonEmpty, ...]
-    weights: dict[str, dict[str, float]]
+    weights: dict[str, dict[str, float]] = Field(description="target -> member, in the mean")
+    class_weights: dict[str, dict[str, dict[str, float]]] = Field(
+        default={},
+        description="target -> member -> class, where members are pooled; the mean then answers "
+        "only when one of them fails",
+    )
     temperatures: dict[str, dict[str, float]] = Field(description="per member, then `ensemble`")
     certificate: dict[str, dict[str, JsonValue]]
     metrics: dict[str, JsonValue]

@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.prepared import Prepared, read_prepared
 from models.base import Probabilities
-from models.ensemble import Ensemble, EnsembleParams, TargetEnsemble, fit_combination
+from models.calibration import fit_temperature
+from models.ensemble import (
+    Combination,
+    Ensemble,
+    EnsembleParams,
+    TargetEnsemble,
+    fit_combination,
+)
 from models.evidence import read_lexicon
 from models.language_slices import certify_languages
 from models.ordinal import OrdinalAdjustment, OrdinalParams, choose_adjustment
+from models.pooling import ChosenPool, choose_pool
 from models.routing import RoutingParams, RoutingPolicy, fit_policy
 from models.severity import LevelEvidence
 from models.shortlist import fit_shortlist
@@ -45,8 +53,8 @@ CROSS_FITTED_NOTE = (
     "that the calibration rows contradict loses its certificate."
 )
 
-LEVEL_FOLDS = 5
-"""Parts for choosing whether order and evidence are heard; a group of tickets is in one."""
+FOLDS = 5
+"""Parts for choosing between ways to combine; a group of tickets is in one."""
 
 Answers = Mapping[str, NDArray[np.float32]]
 
@@ -82,12 +90,24 @@ def fit_target(
     # The early stopping has looked at valid too: few rows of it make the final answers too sure.
     fitted_on = train if unseen and len(valid) < ensemble.least_valid else valid
     final = fit_combination(of(fitted_on), truth[fitted_on], ensemble.smallest_weight)
-    answered = np.flatnonzero(known)
-    calibrated[answered] = final.combine(of(answered))
     if unseen:
         # Models fitted on fewer tickets are differently sure of themselves: own temperatures.
         own = fit_combination(of(train), truth[train], ensemble.smallest_weight, final.weights)
         calibrated[splits["train"]] = own.combine(of(splits["train"]))
+        if ensemble.pool_C is not None:
+            folds = group_folds(prepared, train)
+            chosen = choose_members(of(train), truth[train], own, folds, ensemble.pool_C)
+            if chosen.pool is not None:
+                final = final.model_copy(update={"pool": chosen.pool})
+                if fitted_on is valid:
+                    temperature = fit_temperature(final.combine(of(valid)), truth[valid])
+                    final = final.model_copy(update={"pool": chosen.pool.cooled(temperature)})
+                calibrated[splits["train"]] = chosen.pool.combine(of(splits["train"]))
+                calibrated[train] = chosen.probabilities
+    others = known.copy()
+    if unseen:
+        others[splits["train"]] = False
+    calibrated[others] = final.combine(of(np.flatnonzero(others)))
     ordinal = None
     if levels is not None:
         ordinal = adjust_levels(calibrated, levels, train if unseen else valid, truth, prepared)
@@ -124,6 +144,31 @@ def fit_target(
     return fitted, calibrated
 
 
+def group_folds(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Part of each row in 0..FOLDS - 1, the same for all tickets of a group."""
+    groups = prepared.frame["group"].iloc[rows]
+    return np.array([crc32(str(group).encode()) % FOLDS for group in groups], np.int64)
+
+
+def choose_members(
+    answers: Mapping[str, Probabilities],
+    truth: NDArray[np.int64],
+    mean: Combination,
+    folds: NDArray[np.int64],
+    C: float,  # noqa: N803
+) -> ChosenPool:
+    """A pool of the members that carry weight in the mean, where it beats the mean."""
+    heard = {name: found for name, found in answers.items() if mean.weights[name] > 0}
+    chosen = choose_pool(heard, truth, mean.combine(answers), folds, C)
+    logger.info(
+        "weights per class take %.4f (standard error %.4f) off the log loss: %s",
+        chosen.gain,
+        chosen.error,
+        "pooled" if chosen.pool else "the mean stays",
+    )
+    return chosen
+
+
 @dataclass(frozen=True)
 class Levels:
     """Evidence of shape (n_rows, len(names)); NaN where another target's answer is unknown."""
@@ -145,10 +190,13 @@ def adjust_levels(
     The rows it is learned on, which no model has seen, get the answers of adjustments that have
     not seen them either.
     """
-    groups = prepared.frame["group"].iloc[rows]
-    folds = np.array([crc32(str(group).encode()) % LEVEL_FOLDS for group in groups], np.int64)
     chosen = choose_adjustment(
-        calibrated[rows], levels.evidence[rows], levels.names, truth[rows], folds, levels.C
+        calibrated[rows],
+        levels.evidence[rows],
+        levels.names,
+        truth[rows],
+        group_folds(prepared, rows),
+        levels.C,
     )
     logger.info(
         "order and evidence take %.4f (standard error %.4f) off the log loss: %s",
@@ -236,7 +284,7 @@ def main() -> None:
             probabilities[target] = calibrated.astype(np.float32)
             policy = fitted[target].routing
             logger.info(
-                "%s: weights %s, temperatures %s, of the mean %.3f, %.3f of %d rows certified",
+                "%s: mean of %s, temperatures %s, of the mean %.3f, %.3f of %d rows certified",
                 target,
                 fitted[target].weights,
                 {name: round(t, 3) for name, t in fitted[target].temperatures.items()},

@@ -170,7 +170,11 @@ class ModelCard(Record):
     dirty: bool | None = Field(description="true when trained from uncommitted code")
     targets: dict[str, tuple[str, ...]] = Field(description="target -> labels it may answer")
     members: tuple[str, ...]
-    weights: dict[str, dict[str, float]]
+    weights: dict[str, dict[str, float]] = Field(description="target -> member, in the mean")
+    class_weights: dict[str, dict[str, dict[str, float]]] = Field(
+        description="target -> member -> label, where members are pooled; the mean then answers "
+        "only when one of them fails"
+    )
     certificate: dict[str, dict[str, JsonValue]] = Field(
         description="per target: the accuracy promised for automatic tickets, how sure the promise "
         "is, and per class the threshold that earned it"
@@ -195,7 +199,8 @@ class ModelCard(Record):
 
 NOTHING: dict[str, Any] = {
     "warning": None, "version": None, "dataset": None, "fallback": None, "created_at": None,
-    "commit": None, "dirty": None, "targets": {}, "members": (), "weights": {}, "certificate": {},
+    "commit": None, "dirty": None, "targets": {}, "members": (), "weights": {},
+    "class_weights": {}, "certificate": {},
     "metrics": {}, "readers": {}, "libraries": {},
 }  # fmt: skip
 

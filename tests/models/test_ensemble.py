@@ -15,6 +15,7 @@ from models.ensemble import (
     read_ensemble,
     weighted_mean,
 )
+from models.pooling import LogPool
 from models.routing import RoutingParams, fit_policy
 from models.shortlist import Shortlist
 
@@ -138,3 +139,13 @@ def test_given_weights_are_kept() -> None:
     probabilities, truth = answers()
     fitted = fit_combination(probabilities, truth, 0.02, {"knows": 0.6, "guesses": 0.4})
     assert fitted.weights == {"knows": 0.6, "guesses": 0.4}
+
+
+def test_a_pool_answers_when_all_its_members_do_and_the_mean_otherwise() -> None:
+    probabilities, truth = answers()
+    mean = fit_combination(probabilities, truth, 0.02)
+    pool = LogPool(weights={"knows": (2.0, 1.0, 1.0), "guesses": (0.0, 0.1, 0.0)}, bias=(0, 0, 0))
+    fitted = mean.model_copy(update={"pool": pool})
+    np.testing.assert_array_equal(fitted.combine(probabilities), pool.combine(probabilities))
+    alone = {"knows": probabilities["knows"]}
+    np.testing.assert_array_equal(fitted.combine(alone), mean.combine(alone))

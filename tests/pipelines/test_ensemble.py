@@ -24,6 +24,7 @@ def problem(seed: int = 0) -> tuple[Prepared, dict[str, np.ndarray]]:
             "text": "x",
             "language": "en",
             "split": split,
+            "group": np.arange(n),
             "target": np.where(random.random(n) < 0.02, None, np.array(["a", "b"])[truth]),
         }
     )
@@ -49,6 +50,50 @@ def test_train_rows_calibrate_when_they_were_answered_out_of_fold() -> None:
     assert fitted.routing.excess.asked >= 0.95
     assert fitted.weights["good"] > 0.9
     assert not np.isnan(calibrated).any()
+
+
+def half_blind(seed: int = 0) -> tuple[Prepared, dict[str, np.ndarray]]:
+    """The same tickets and two members, each of which takes most for the class it knows."""
+    prepared, answers = problem(seed)
+    truth = prepared.label_index("target")
+    random = np.random.default_rng(seed)
+    for column, name in enumerate(answers):
+        score = random.normal(size=(len(truth), 2))
+        score[:, column] += 2.0
+        score[np.arange(len(truth)), truth] += 2.0
+        raised = np.exp(score)
+        answers[name] = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    return prepared, answers
+
+
+def test_members_that_know_different_classes_are_pooled() -> None:
+    prepared, answers = half_blind()
+    fitted, calibrated = fit_target(prepared, "target", answers, EnsembleParams(), RoutingParams())
+    meant, _ = fit_target(prepared, "target", answers, EnsembleParams(pool_C=None), RoutingParams())
+    assert fitted.pool is not None
+    assert meant.pool is None
+    assert set(fitted.class_weights["good"]) == {"a", "b"}
+    test = prepared.rows("test")
+    told = fitted.combine({m: found[test].astype(np.float64) for m, found in answers.items()})
+    np.testing.assert_allclose(calibrated[test], told, rtol=1e-6)
+    assert not np.isnan(calibrated).any()
+
+
+def test_the_pool_is_cooled_on_valid_rows_when_the_final_members_are_surer() -> None:
+    prepared, answers = half_blind()
+    later = np.concatenate([prepared.rows(s) for s in ("valid", "calibration", "test")])
+    for found in answers.values():
+        sharp = found[later].astype(np.float64) ** 3
+        found[later] = sharp / sharp.sum(axis=1, keepdims=True)
+    fitted, calibrated = fit_target(
+        prepared, "target", answers, EnsembleParams(least_valid=0), RoutingParams()
+    )
+    assert fitted.pool is not None
+    held_out = prepared.rows("calibration")
+    truth = prepared.label_index("target")[held_out]
+    told = calibrated[held_out][truth >= 0]
+    right = told.argmax(axis=1) == truth[truth >= 0]
+    assert told.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.04)
 
 
 def test_calibration_rows_alone_certify_less() -> None:
