@@ -1,8 +1,8 @@
 """Which words moved the answer: the linear member's score taken apart, word by word."""
 
 import string
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,71 +55,102 @@ class WordExplainer:
         labels : target -> position of the class to explain
         """
         shares = self._shares(text)
-        return {
-            target: tuple(
-                WordWeight(word=word, weight=round(weight, 3))
-                for word, weight in sorted(
-                    self._weights(shares, target, position).items(), key=lambda found: -found[1]
-                )[:most]
-                if weight > 0
+        explained = {}
+        for target, position in labels.items():
+            weights = self._weigh(shares, target, position)
+            order = np.argsort(-weights, kind="stable")[:most]
+            explained[target] = tuple(
+                WordWeight(word=shares.names[row], weight=round(float(weights[row]), 3))
+                for row in order
+                if weights[row] > 0
             )
-            for target, position in labels.items()
-        }
+        return explained
 
     def weights(self, text: str, target: str, position: int) -> dict[str, float]:
         """Word -> what all its occurrences add to the score of a class, in log-odds."""
-        return self._weights(self._shares(text), target, position)
+        shares = self._shares(text)
+        return dict(zip(shares.names, self._weigh(shares, target, position).tolist(), strict=True))
 
-    def _weights(
-        self, shares: Mapping[str, Mapping[int, float]], target: str, position: int
-    ) -> dict[str, float]:
-        contrast = self._contrast[target][position]
-        return {
-            word: float(sum(contrast[column] * value for column, value in columns.items()))
-            for word, columns in shares.items()
-        }
+    def _weigh(self, shares: "_Shares", target: str, position: int) -> NDArray[np.float64]:
+        """What each word adds to the score of a class, shape (n_words,)."""
+        added = shares.values * self._contrast[target][position][shares.columns]
+        return np.bincount(shares.owners, added, len(shares.names)).astype(np.float64)
 
-    def _shares(self, text: str) -> dict[str, dict[int, float]]:
-        """Word -> column -> the part of that feature's value which the word brings in."""
-        words: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    def _shares(self, text: str) -> "_Shares":
+        """Which part of which feature's value each word brings in."""
         written = [(word, word.strip(_MARKS) or word) for word in self._read(text).split()]
-        tokens = [(token, name) for word, name in written for token in self._tokens(word)]
+        owner: dict[str, int] = {}
+        for _, name in written:
+            owner.setdefault(name, len(owner))
+        tokens, names = [], []
+        for word, name in written:
+            parts = self._tokens(word)
+            tokens += parts
+            names += [owner[name]] * len(parts)
+        places = _Places()
         low, high = self._words.ngram_range
-        grams = [
-            (" ".join(token for token, _ in covered), tuple(name for _, name in covered))
-            for n in range(low, high + 1)
-            for covered in (tokens[i : i + n] for i in range(len(tokens) - n + 1))
-        ]
-        self._add(words, grams, self._words.vocabulary_, self._idf[0], 0)
+        known = self._words.vocabulary_
+        for n in range(low, high + 1):
+            for i in range(len(tokens) - n + 1):
+                column = known.get(" ".join(tokens[i : i + n]))
+                if column is not None:
+                    places.add(column, names[i : i + n])
+        by_words = places.shares(self._idf[0], 0)
+        places, known = _Places(), self._characters.vocabulary_
         low, high = self._characters.ngram_range
-        grams = [
-            (gram, (name,)) for word, name in written for gram in _grams_of(f" {word} ", low, high)
-        ]
-        offset = len(self._words.vocabulary_)
-        self._add(words, grams, self._characters.vocabulary_, self._idf[1], offset)
-        return words
+        for word, name in written:
+            found = map(known.get, _grams_of(f" {word} ", low, high))
+            places.add_alone([column for column in found if column is not None], owner[name])
+        by_characters = places.shares(self._idf[1], len(self._words.vocabulary_))
+        joined = (np.concatenate(pair) for pair in zip(by_words, by_characters, strict=True))
+        return _Shares(list(owner), *joined)
 
-    def _add(
-        self,
-        words: dict[str, dict[int, float]],
-        grams: Sequence[tuple[str, tuple[str, ...]]],
-        vocabulary: Mapping[str, int],
-        idf: NDArray[np.float64],
-        offset: int,
-    ) -> None:
-        """Divide the TF-IDF value of each n-gram among the words of its places."""
-        places: dict[int, list[tuple[str, ...]]] = defaultdict(list)
-        for gram, covered in grams:
-            column = vocabulary.get(gram)
-            if column is not None:
-                places[column].append(covered)
-        values = {c: (1 + np.log(len(found))) * idf[c] for c, found in places.items()}
-        norm = float(np.sqrt(sum(value**2 for value in values.values()))) or 1.0
-        for column, found in places.items():
-            each = values[column] / norm / len(found)
-            for covered in found:
-                for word in covered:
-                    words[word][column + offset] += each / len(covered)
+
+class _Shares(NamedTuple):
+    """Parts of features: `values[i]` of feature `columns[i]` is brought in by word `owners[i]`."""
+
+    names: list[str]
+    columns: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+class _Places:
+    """Where n-grams of one kind occur, and which words each covers there."""
+
+    def __init__(self) -> None:
+        self._columns: list[int] = []
+        self._owners: list[int] = []
+        self._covered: list[int] = []
+
+    def add(self, column: int, owners: Sequence[int]) -> None:
+        """Note one place of an n-gram."""
+        for owner in owners:
+            self._columns.append(column)
+            self._owners.append(owner)
+            self._covered.append(len(owners))
+
+    def add_alone(self, columns: Sequence[int], owner: int) -> None:
+        """Note n-grams that cover one word, one place each."""
+        self._columns += columns
+        self._owners += [owner] * len(columns)
+        self._covered += [1] * len(columns)
+
+    def shares(
+        self, idf: NDArray[np.float64], offset: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Columns, owners, and the TF-IDF value of each n-gram divided among its words.
+
+        The value is (1 + ln of its places) times idf, all values together of length 1.
+        """
+        columns = np.array(self._columns, dtype=np.int64)
+        each = 1 / np.array(self._covered, dtype=np.float64)
+        kinds, inverse = np.unique(columns, return_inverse=True)
+        places = np.bincount(inverse, each, minlength=len(kinds))
+        values = (1 + np.log(np.maximum(places, 1))) * idf[kinds]
+        norm = float(np.sqrt((values**2).sum())) or 1.0
+        told = (values / norm / np.maximum(places, 1))[inverse] * each
+        return columns + offset, np.array(self._owners, dtype=np.int64), told
 
 
 def _grams_of(word: str, low: int, high: int) -> list[str]:
