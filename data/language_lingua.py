@@ -28,6 +28,14 @@ sample's long tickets (`LinguaDetector`): 1.0 % of them lose their answer by it,
 have been wrong; between 0.2 and 0.25, 1.4 % more would, and only 40 % of those.
 """
 
+SURE = 0.98
+"""Close look beyond which there is no coarse one, which takes twice as long.
+
+Of 1,848 texts in the six languages none changes its answer by it (xSID valid, the sample, spaCy's
+example sentences, all in sight when it was chosen), of 6,667 in others eight more are taken for one
+of the six. Three in four of it-service-tickets, which are longer, are beyond it.
+"""
+
 _WRITTEN = {"nb": "no", "nn": "no"}
 """Both ways to write Norwegian."""
 
@@ -85,15 +93,17 @@ class LinguaDetector:
 
     def find_language(self, text: str) -> str | None:
         """The language of a text, None where two are too close or it is in no script we know."""
+        code, probability = max(_probabilities(self._close, text), key=lambda found: found[1])
+        if probability >= SURE:
+            return _name(code)
         inside, outside = 0.0, (0.0, "")
-        for code, probability in _probabilities(self._coarse, text):
-            if code in self._close_codes:
-                inside = max(inside, probability)
+        for other, share in _probabilities(self._coarse, text):
+            if other in self._close_codes:
+                inside = max(inside, share)
             else:
-                outside = max(outside, (probability, code))
+                outside = max(outside, (share, other))
         if outside[0] * (1 - PRIOR) > inside * PRIOR:
             return _name(outside[1])
-        code, probability = max(_probabilities(self._close, text), key=lambda found: found[1])
         return _name(code) if probability >= MIN_PROBABILITY else None
 
 
