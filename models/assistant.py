@@ -144,7 +144,7 @@ class TicketAssistant:
             for name, target in self.ensemble.targets.items()
         }
         times = [ticket.created_at for ticket in tickets]
-        found = self.readers.read(written, texts, times, answered.states)
+        found = self.readers.read(written, texts, times, answered.states, languages)
         similar = self._similar(answered, len(tickets))
         return [
             Prediction(

@@ -48,6 +48,9 @@ class ReaderFacts(Record):
     figures: dict[str, float] = Field(description="measured on test rows of the data set, by name")
     intervals: dict[str, tuple[float, float]] = Field(default={}, description="95 %, by name")
     test_rows: int = Field(ge=0)
+    languages: tuple[str, ...] = Field(
+        default=(), description="it learned from, and reads; empty: whatever it is given"
+    )
 
 
 class ReadersFile(Record):
@@ -143,6 +146,7 @@ class Readers:
         texts: Sequence[str],
         times: Sequence[datetime | None],
         states: "Sequence[Tensor] | None" = None,
+        languages: Sequence[str | None] | None = None,
     ) -> Readings:
         """Read tickets.
 
@@ -152,6 +156,8 @@ class Readers:
         texts : as the models read them
         times : when they were written; a date without a year is put near it
         states : what the `shared_layers` made of each of `texts`, where it is there already
+        languages : of each text, None where unknown; the tone of a text in a language that the
+            reader has not learned is None. Left out: every text is read
         """
         failed: list[str] = []
 
@@ -176,7 +182,7 @@ class Readers:
             merge(ruled, found) if found else ruled
             for ruled, found in zip(rules, learned, strict=True)
         ]
-        sentiment = attempt(SENTIMENT, lambda: self._tones(texts, states), None)
+        sentiment = attempt(SENTIMENT, lambda: self._tones(texts, states, languages), None)
         return Readings(entities, sentiment, tuple(failed))
 
     def _learned(self, written: Sequence[str]) -> list[tuple[Entity, ...]]:
@@ -191,16 +197,29 @@ class Readers:
         return found
 
     def _tones(
-        self, texts: Sequence[str], states: "Sequence[Tensor] | None"
+        self,
+        texts: Sequence[str],
+        states: "Sequence[Tensor] | None",
+        languages: Sequence[str | None] | None,
     ) -> list[Candidate | None]:
-        if self._sentiment is None or not texts:
-            return [None] * len(texts)
-        probabilities = self._sentiment.predict_proba(texts, states)
-        names = self._sentiment.classes_
-        return [
-            Candidate(label=names[int(row.argmax())], probability=min(1.0, float(row.max())))
-            for row in probabilities
+        tones: list[Candidate | None] = [None] * len(texts)
+        if self._sentiment is None:
+            return tones
+        spoken = self.facts[SENTIMENT].languages if SENTIMENT in self.facts else ()
+        rows = [
+            row
+            for row in range(len(texts))
+            if not spoken or languages is None or languages[row] in spoken
         ]
+        probabilities = self._sentiment.predict_proba(
+            [texts[row] for row in rows], None if states is None else [states[row] for row in rows]
+        )
+        names = self._sentiment.classes_
+        for row, found in zip(rows, probabilities, strict=True):
+            tones[row] = Candidate(
+                label=names[int(found.argmax())], probability=min(1.0, float(found.max()))
+            )
+        return tones
 
 
 def shares(told: ReadersFile, finetuned: "FinetunedMember") -> bool:

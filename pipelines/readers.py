@@ -40,6 +40,9 @@ SENTIMENT_PARAMS = SentimentParams()
 TAGGER_PARAMS = TaggerParams(epochs=3, upper_layers=2, dropout=0.35, word_dropout=0.35)
 """Two of three layers and three of five epochs of the league's: a ticket pays for each layer."""
 
+LANGUAGES = {"senti4sd": ("en",), SAMPLE: ("en", "de", "fr", "es", "pt", "it")}
+"""Languages whose tone a data set teaches."""
+
 SAMPLE_TEST = 5
 """Of so many groups of the sample one is for measuring."""
 
@@ -77,7 +80,8 @@ def fit_readers(
             reader = SentimentReader(sentiment, seed=seed, encoder=encoder)
             reader.fit(train.texts, train.labels, progress=progress)
         figures = measure_posts(test, reader.predict_proba(test.texts), "test")
-        facts[SENTIMENT] = _facts(name, params.sentiment, len(train.texts), figures)
+        learned = _facts(name, params.sentiment, len(train.texts), figures)
+        facts[SENTIMENT] = learned.model_copy(update={"languages": LANGUAGES[name]})
         reader.save(folder / SENTIMENT)
     if params.entities is not None and (found := _entities(params, catalog, root, client)):
         known, asked = found

@@ -75,4 +75,5 @@ def test_readers_stand_in_report_card_and_metrics(
     assert "macro F1 0.871 (0.851–0.890) on its test rows" in card
     assert "span F1 0.612 on its test rows" in card
     assert metrics_of(evaluation)["readers"] == READERS
+    assert '<a href="#readers">' in page
     assert "What is read beside the targets" not in render_card(make_evaluation())

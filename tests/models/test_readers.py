@@ -284,3 +284,20 @@ def test_a_manifest_names_what_is_read_and_not_what_lies_unused(
     reading = assistant_of(finetuned, Readers.load(folder, finetuned))
     assert _read_beside(reading)[SENTIMENT] == FACTS.model_dump(mode="json")
     assert _read_beside(assistant_of(finetuned, Readers.load(folder, None))) == {}
+
+
+def test_the_tone_of_a_language_that_was_not_learned_is_not_guessed(
+    folder: Path, finetuned: FinetunedMember
+) -> None:
+    sentiment = SentimentReader.load(folder / SENTIMENT, finetuned.base)
+    texts = ["the a is great", "der Drucker ist toll", "ok"]
+    facts = FACTS.model_copy(update={"languages": ("en",)})
+    readers = Readers(sentiment, None, {SENTIMENT: facts})
+    _, states = finetuned.encode_with_states(texts, LAYERS)
+    for given in (states, None):
+        found = readers.read(texts, texts, [None] * 3, given, ["en", "de", None]).sentiment
+        assert found[0] is not None
+        assert found[1:] == [None, None]
+        everything = readers.read(texts, texts, [None] * 3, given).sentiment
+        assert None not in everything
+        assert everything[0].probability == pytest.approx(found[0].probability, abs=1e-3)
