@@ -10,6 +10,8 @@ MAX_TEXT = 50_000
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 Decision = Literal["auto", "review"]
+ArmKind = Literal["champion", "challenger", "shadow"]
+"""Who answers, who competes and who only watches."""
 Reason = Literal[
     "certified",
     "below_threshold",
@@ -132,7 +134,9 @@ class Prediction(Record):
     language: str | None
     targets: dict[str, TargetPrediction]
     sentiment: Candidate | None = Field(
-        default=None, description="null where sentiment is a target, or no reader of it is sealed"
+        default=None,
+        description="null where sentiment is a target, no reader of it is sealed, or it has not "
+        "learned the ticket's language",
     )
     entities: tuple[Entity, ...] = Field(
         default=(),
@@ -150,3 +154,7 @@ class Prediction(Record):
         default=(), description="nearest past tickets, the nearest first"
     )
     degraded: tuple[str, ...] = Field(default=(), description="members that did not answer")
+    id: str | None = Field(
+        default=None, max_length=40, description="names this answer: feedback on it needs it"
+    )
+    arm: ArmKind | None = Field(default=None, description="as what the bundle answered")

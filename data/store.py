@@ -5,7 +5,7 @@ them and pipelines read them. Text is kept as `data.privacy` leaves it, never as
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
@@ -20,8 +20,9 @@ Verdict = Literal["confirm", "correct", "reject"]
 FeedbackStatus = Literal["accepted", "proposal", "pending"]
 """Where feedback stands.
 
-`accepted`: its label is one the answering bundle knows. `proposal`: it is not; kept, never trained
-on. `pending`: the prediction it speaks of is not stored yet.
+`accepted`: it names no label, or one the answering bundle knows. `proposal`: that bundle does not
+know it, or answered no such target (which is refused where the prediction is there to tell); kept,
+never trained on. `pending`: the prediction it speaks of is not stored yet.
 """
 
 
@@ -37,7 +38,7 @@ class StoredPrediction(Record):
     propensity: float = Field(gt=0, le=1, description="probability of this arm for this ticket")
     audit: bool = Field(description="whether the audit sample drew it")
     audit_propensity: float = Field(ge=0, le=1, description="probability of being drawn")
-    cost: dict[str, float] = Field(
+    cost: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
         default={}, description="target -> expected cost of a wrong decision, in the unit set"
     )
 
@@ -84,7 +85,10 @@ class Query(Record):
     """Which predictions are meant; what is None does not matter."""
 
     text: str | None = Field(
-        default=None, min_length=1, max_length=200, description="found in subject or text"
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="found in subject or text, in any case",
     )
     target: str | None = Field(default=None, max_length=200)
     label: str | None = Field(default=None, max_length=200)
@@ -153,6 +157,8 @@ class Store(Protocol):
     def add_feedback(self, rows: Sequence[Feedback]) -> tuple[StoredFeedback, ...]:
         """Keep feedback, all or none, and tell what became of each; a repeated key counts once.
 
+        The moment is no part of the content: repeated with another one, the first one stays.
+
         Raises
         ------
         ConflictError
@@ -179,7 +185,9 @@ class Store(Protocol):
     def to_review(self, targets: Sequence[str] | None = None, limit: int = 50) -> list[Answered]:
         """What nobody answered yet and a person should: sent to review, or drawn by the audit.
 
-        The highest expected cost first, the older of equals; no shadows.
+        A prediction is here while one of the targets asked for (None: all) is in review, or the
+        audit drew it, and nothing was said of that target. The one whose such targets cost
+        most together comes first, of equals the older; no shadows.
         """
 
     def erase(self, erasure: Erasure, actor: str, at: AwareDatetime) -> Erased:

@@ -28,6 +28,9 @@ from models.bundle import Origin, seal
 from models.ensemble import Ensemble, TargetEnsemble, read_ensemble
 from models.routing import ClassCertificate, RoutingPolicy
 from models.shortlist import Shortlist
+from tests.postgres import postgres
+
+__all__ = ["postgres"]
 
 ROOT = Path(__file__).parent.parent
 
