@@ -1,7 +1,7 @@
-"""Progress of a long fit with the time left, on a terminal or in a log."""
+"""Progress of a long fit or a long file with the time left, on a terminal or in a log."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
@@ -19,3 +19,23 @@ def shown(name: str) -> Iterator[Progress]:
             bar.update(int(share * 100) - bar.n)
 
         yield show
+
+
+@contextmanager
+def counted(
+    name: str, total: int, done: int = 0, unit: str = "row"
+) -> Iterator[Callable[[int], None]]:
+    """What is told how many more are done; drawn as a bar with rate and time left.
+
+    Parameters
+    ----------
+    done : of `total`, before this run; the rate leaves them out
+    """
+    with tqdm(
+        total=total, initial=done, desc=name, unit=f" {unit}s", file=sys.stderr, mininterval=5
+    ) as bar:
+
+        def advance(more: int) -> None:
+            bar.update(more)
+
+        yield advance
