@@ -9,13 +9,12 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from data.schema import Decision, NonEmpty, Prediction, Record, Ticket
+from data.schema import ArmKind, Decision, NonEmpty, Prediction, Record, Ticket
 
 MAX_PAGE = 500
 """Predictions of one page, at most."""
 
 Key = NonEmpty
-ArmKind = Literal["champion", "challenger", "shadow"]
 Verdict = Literal["confirm", "correct", "reject"]
 FeedbackStatus = Literal["accepted", "proposal", "pending"]
 """Where feedback stands.

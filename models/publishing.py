@@ -5,6 +5,8 @@ A store is a folder, or any place fsspec has a URL for. Serving reads it and nee
 
 import logging
 import os
+from collections.abc import Iterable
+from datetime import UTC
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -21,6 +23,8 @@ from models.manifest import MANIFEST, is_version, read_manifest
 logger = logging.getLogger(__name__)
 
 STORE = "models/published"
+HISTORY = "deployments"
+"""Folder of the deployments that were replaced, a file each, named by when they were published."""
 
 
 class BundleStore(Protocol):
@@ -39,7 +43,10 @@ class BundleStore(Protocol):
         """Who answers; None before the first champion."""
 
     def deploy(self, deployment: Deployment) -> None:
-        """Replace deployment.json in one step."""
+        """Replace deployment.json in one step; the former one is kept in the history before."""
+
+    def history(self) -> list[Deployment]:
+        """The deployments that were replaced, the oldest first; what cannot be read is left out."""
 
 
 def open_store(location: str | Path | None = None) -> BundleStore:
@@ -83,7 +90,13 @@ class FolderStore:
             return None
 
     def deploy(self, deployment: Deployment) -> None:
+        if former := _former(self):
+            write_text(self.root / HISTORY / _dated(former), former.to_json())
         write_text(self.root / DEPLOYMENT, deployment.to_json())
+
+    def history(self) -> list[Deployment]:
+        found = sorted((self.root / HISTORY).glob("[0-9]*.json"))
+        return _readable((path.name, path.read_bytes()) for path in found)
 
 
 class UrlStore:
@@ -136,10 +149,42 @@ class UrlStore:
             return None
 
     def deploy(self, deployment: Deployment) -> None:
+        if former := _former(self):
+            self.files.makedirs(f"{self.root}/{HISTORY}", exist_ok=True)
+            place = f"{self.root}/{HISTORY}/{_dated(former)}"
+            self.files.pipe_file(place, former.to_json().encode())
         partial = f"{self.root}/.{DEPLOYMENT}.{uuid4().hex[:12]}"
         self.files.makedirs(self.root, exist_ok=True)
         self.files.pipe_file(partial, deployment.to_json().encode())
         self.files.mv(partial, f"{self.root}/{DEPLOYMENT}")
+
+    def history(self) -> list[Deployment]:
+        self.files.invalidate_cache()
+        found = sorted(self.files.glob(f"{self.root}/{HISTORY}/[0-9]*.json"))
+        return _readable((name, self.files.cat_file(name)) for name in found)
+
+
+def _former(store: BundleStore) -> Deployment | None:
+    try:
+        return store.find_deployment()
+    except BundleError as error:
+        logger.warning("what is replaced is not kept in the history: %s", error)
+        return None
+
+
+def _dated(deployment: Deployment) -> str:
+    # Names sort as the moments do: always UTC, always six digits of a second's fraction.
+    return f"{deployment.published_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}.json"
+
+
+def _readable(files: Iterable[tuple[str, bytes]]) -> list[Deployment]:
+    deployments = []
+    for name, content in files:
+        try:
+            deployments.append(parse_deployment(content))
+        except BundleError as error:
+            logger.warning("%s in the history is left out: %s", name.rpartition("/")[2], error)
+    return deployments
 
 
 def _checked(version: str) -> str:

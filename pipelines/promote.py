@@ -1,7 +1,13 @@
-"""Command: move an alias to a registered bundle, and publish what the aliases say.
+"""Command: say who answers, who competes and who only watches, and publish it.
 
 python -m pipelines.promote VERSION --as champion
 python -m pipelines.promote VERSION --as challenger --share 0.1
+python -m pipelines.promote VERSION --as shadow --fraction 0.2
+python -m pipelines.promote VERSION --stop
+python -m pipelines.promote --rollback
+
+The aliases of the register name the champion and the challenger promoted last; deployment.json in
+the bundle store names all arms, and is what serving follows.
 """
 
 import argparse
@@ -10,48 +16,96 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from data.errors import ModelError
 from models.bundle import load
-from models.deployment import Arm, Challenger, Deployment
+from models.deployment import Deployment, former_champion
 from models.publishing import BundleStore, open_store
-from models.registry import Alias, Registry
+from models.registry import Registry
 from pipelines import run
 from pipelines.params import read_params
 
 logger = logging.getLogger(__name__)
 
+Part = Literal["champion", "challenger", "shadow"]
+
 SHARE = 0.1
 """Of the tickets, answered by a challenger unless said otherwise."""
+
+FRACTION = 1.0
+"""Of the tickets, shown to a shadow unless said otherwise."""
 
 
 def promote(
     registry: Registry,
     store: BundleStore,
     version: str,
-    alias: Alias,
+    part: Part,
     share: float = SHARE,
     check: Callable[[Path], object] = load,
+    fraction: float = FRACTION,
 ) -> Deployment:
-    """Let a registered bundle answer as champion, or compete as challenger.
+    """Let a registered bundle answer as champion, compete as challenger or watch as shadow.
 
     Raises
     ------
     ModelError
-        If it is not registered, or the champion is to be its own challenger.
+        If it is not registered, the champion is to be more than that, or the shares leave the
+        champion no tickets.
     BundleError
         If the bundle fails its verification or its probes; nothing has moved then.
     """
-    if alias == "challenger" and registry.find_alias("champion") == version:
-        raise ModelError(f"{version} is the champion and cannot challenge itself")
-    if not 0 < share < 1:
-        raise ModelError(f"a challenger's share lies between 0 and 1, not {share}")
+    moment = datetime.now(UTC)
+    now = _as_aliased(registry, store, moment)
+    if part == "champion":
+        wanted = now.with_champion(version, moment)
+    elif part == "challenger":
+        wanted = now.with_challenger(version, share, moment)
+    else:
+        wanted = now.with_shadow(version, fraction, moment)
     publish_bundle(registry, store, version, check)
-    before = registry.find_alias(alias)
-    registry.move_alias(alias, version, share if alias == "challenger" else None)
-    if before != version:
-        logger.info("%s is %s over %s", version, alias, before or "nobody")
-    return publish_aliases(registry, store, check)
+    if part == "shadow":
+        _drop_challenger(registry, version)
+    else:
+        registry.move_alias(part, version, share if part == "challenger" else None)
+    return _publish(registry, store, wanted, check)
+
+
+def stop(
+    registry: Registry,
+    store: BundleStore,
+    version: str,
+    check: Callable[[Path], object] = load,
+) -> Deployment:
+    """End a bundle's part as challenger or shadow.
+
+    Raises
+    ------
+    ModelError
+        If it is the champion, or has no part.
+    """
+    moment = datetime.now(UTC)
+    wanted = _as_aliased(registry, store, moment).stopping(version, moment)
+    _drop_challenger(registry, version)
+    return _publish(registry, store, wanted, check)
+
+
+def rollback(
+    registry: Registry, store: BundleStore, check: Callable[[Path], object] = load
+) -> Deployment:
+    """Let the former champion answer again; the present one keeps no part.
+
+    Raises
+    ------
+    ModelError
+        If nobody was champion before, or that bundle is not registered any more.
+    """
+    now = store.find_deployment()
+    version = former_champion([*store.history(), *([now] if now else [])])
+    if version is None:
+        raise ModelError("the bundle store knows no former champion to go back to")
+    return promote(registry, store, version, "champion", check=check)
 
 
 def publish_aliases(
@@ -60,7 +114,7 @@ def publish_aliases(
     check: Callable[[Path], object] = load,
     anew: str | None = None,
 ) -> Deployment:
-    """Make deployment.json say what the aliases say; shadows stay as they are.
+    """Make deployment.json say what the aliases say; all other arms stay as they are.
 
     Written last, when every bundle it names is in the store, and only if something changed.
 
@@ -69,24 +123,7 @@ def publish_aliases(
     anew : version just put into the store; a server that refused a broken copy of it looks again
         only when deployment.json changes
     """
-    champion, challenger = registry.find_alias("champion"), registry.find_alias("challenger")
-    now = store.find_deployment()
-    wanted = Deployment(
-        champion=Arm(version=champion) if champion else None,
-        challenger=Challenger(version=challenger, share=registry.find_share(challenger) or SHARE)
-        if challenger
-        else None,
-        shadows=now.shadows if now else (),
-        published_at=datetime.now(UTC),
-    )
-    for version in wanted.versions:
-        publish_bundle(registry, store, version, check)
-    same = now and now.model_copy(update={"published_at": wanted.published_at}) == wanted
-    if now and same and anew not in wanted.versions:
-        return now
-    store.deploy(wanted)
-    logger.info("published: champion %s, challenger %s", champion, challenger)
-    return wanted
+    return _publish(registry, store, _as_aliased(registry, store, datetime.now(UTC)), check, anew)
 
 
 def publish_bundle(
@@ -109,16 +146,86 @@ def publish_bundle(
         store.add(copy)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("version", help="version of a registered bundle")
-    parser.add_argument("--as", dest="alias", choices=("champion", "challenger"), required=True)
+def _as_aliased(registry: Registry, store: BundleStore, moment: datetime) -> Deployment:
+    """What is deployed, brought into line with the aliases."""
+    wanted = store.find_deployment() or Deployment(champion=None, published_at=moment)
+    if champion := registry.find_alias("champion"):
+        wanted = wanted.with_champion(champion, moment)
+    else:
+        wanted = wanted.model_copy(update={"champion": None})
+    if challenger := registry.find_alias("challenger"):
+        share = registry.find_share(challenger) or SHARE
+        wanted = wanted.with_challenger(challenger, share, moment)
+    return wanted
+
+
+def _publish(
+    registry: Registry,
+    store: BundleStore,
+    wanted: Deployment,
+    check: Callable[[Path], object],
+    anew: str | None = None,
+) -> Deployment:
+    for version in wanted.versions:
+        publish_bundle(registry, store, version, check)
+    now = store.find_deployment()
+    same = now and now.model_copy(update={"published_at": wanted.published_at}) == wanted
+    if now and same and anew not in wanted.versions:
+        return now
+    wanted = wanted.model_copy(update={"published_at": datetime.now(UTC)})
+    store.deploy(wanted)
+    logger.info("published: %s", _told(wanted))
+    return wanted
+
+
+def _drop_challenger(registry: Registry, version: str) -> None:
+    """Take the alias from a bundle that challenges no more."""
+    if registry.find_alias("challenger") == version:
+        registry.client.delete_registered_model_alias(registry.name, "challenger")
+
+
+def _told(deployment: Deployment) -> str:
+    champion = deployment.champion.version if deployment.champion else "nobody"
+    parts = [f"champion {champion}"]
+    parts += [f"challenger {one.version} ({one.share:g})" for one in deployment.challengers]
+    parts += [f"shadow {one.version} ({one.fraction:g})" for one in deployment.shadows]
+    return ", ".join(parts)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What is asked for: one of `--as`, `--stop` and `--rollback`, and a version for the first two.
+
+    Raises
+    ------
+    SystemExit
+        If it is none of these.
+    """
+    first = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(description=first)
+    parser.add_argument("version", nargs="?", help="version of a registered bundle")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--as", dest="part", choices=("champion", "challenger", "shadow"))
+    what.add_argument("--stop", action="store_true", help="end its part as challenger or shadow")
+    what.add_argument("--rollback", action="store_true", help="publish the former champion again")
     parser.add_argument("--share", type=float, default=SHARE, help="of tickets, for a challenger")
-    asked = parser.parse_args()
+    parser.add_argument("--fraction", type=float, default=FRACTION, help="of tickets, for a shadow")
+    asked = parser.parse_args(arguments)
+    if asked.rollback == (asked.version is not None):
+        parser.error("name a version, or ask for --rollback alone")
+    return asked
+
+
+def main() -> None:
+    asked = parse()
     params = read_params()
     run.begin(params.seed)
-    registry = Registry.open(Path.cwd(), params.registry.name)
-    promote(registry, open_store(), asked.version, asked.alias, asked.share)
+    registry, store = Registry.open(Path.cwd(), params.registry.name), open_store()
+    if asked.rollback:
+        rollback(registry, store)
+    elif asked.stop:
+        stop(registry, store, asked.version)
+    else:
+        promote(registry, store, asked.version, asked.part, asked.share, fraction=asked.fraction)
 
 
 if __name__ == "__main__":

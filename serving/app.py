@@ -1,14 +1,17 @@
 """The HTTP contract: what can be asked, whatever carries it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Body, Depends, FastAPI, Response
+from fastapi import BackgroundTasks, Body, Depends, FastAPI, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from data.schema import Prediction, Ticket
-from serving import pages, problems
+from serving import feedback_routes, history_routes, job_routes, pages, problems, review_routes
+from serving.answering import ARMS, Answering, Arms
+from serving.archive import Archive
+from serving.arms import Recorder
 from serving.assistants import Assistants
 from serving.batching import Batcher
 from serving.contract import (
@@ -17,21 +20,58 @@ from serving.contract import (
     PREDICTION,
     SIMILAR,
     TICKET,
-    Batch,
     BatchPrediction,
     ModelCard,
     Similar,
     SimilarTo,
     document,
     example,
+    examples,
 )
 from serving.contract import problems as problem_docs
 from serving.edge import LastResort
-from serving.limits import BodyLimit, check_many, check_nested, check_one, require_json
+from serving.job_bodies import BodyLimits
+from serving.job_runner import JobRunner, RunsJobs
+from serving.jobs import Jobs
+from serving.limits import check_nested, check_one, require_json
+from serving.partial import PARTIAL_BATCH, PartialBatch, PostedBatch, answer_partially
 from serving.settings import Settings
+from serving.shadows import Shadows
 from serving.telemetry import Telemetry, Watched
 
 T = TypeVar("T")
+
+AssignmentKey = Annotated[
+    str | None,
+    Header(
+        alias="X-Assignment-Key",
+        min_length=1,
+        max_length=200,
+        description="tickets with the same key meet the same arm, e.g. those of one customer; "
+        "else each ticket's `id` is its key",
+    ),
+]
+ArmName = Annotated[
+    str | None,
+    Header(
+        alias="X-Arm",
+        min_length=1,
+        max_length=200,
+        description="who is to answer instead of drawing: `champion`, or a version that "
+        "`GET /v1/arms` names as challenger",
+    ),
+]
+
+Customer = Annotated[
+    str | None,
+    Header(
+        alias="X-Customer",
+        min_length=1,
+        max_length=200,
+        description="your key of who wrote the tickets; kept with the answers, and what erasing "
+        "a customer goes by",
+    ),
+]
 
 DESCRIPTION = """\
 Reads support tickets, routes what it can prove it may route, and asks a person about the rest.
@@ -47,7 +87,14 @@ repeat what was sent.
 
 
 def create_app(
-    settings: Settings, assistants: Assistants, batcher: Batcher, telemetry: Telemetry
+    settings: Settings,
+    assistants: Assistants,
+    batcher: Batcher,
+    telemetry: Telemetry,
+    shadows: Shadows | None = None,
+    recorder: Recorder | None = None,
+    archive: Archive | None = None,
+    jobs: Jobs | None = None,
 ) -> FastAPI:
     """The application, from parts that are built and closed by the caller."""
     app = FastAPI(
@@ -77,11 +124,20 @@ def create_app(
                 raise
             raise problems.DeadlineError(settings.timeout_seconds) from None
 
-    async def answer(tickets: tuple[Ticket, ...]) -> list[Prediction]:
-        champion = assistants.champion
-        predictions = await in_time(batcher.predict(champion.assistant, tickets))
-        telemetry.answered(predictions)
-        return predictions
+    answering = Answering(settings, assistants, batcher, telemetry, shadows, recorder)
+
+    async def answer(
+        tickets: tuple[Ticket, ...],
+        later: BackgroundTasks,
+        key: str | None,
+        arm: str | None,
+        customer: str | None,
+    ) -> list[Prediction]:
+        told = await in_time(answering.answer(tickets, key, arm, customer))
+        if archive is not None:
+            await archive.keep(told)
+        later.add_task(answering.watch, told)
+        return [one.prediction for one in told]
 
     @app.post(
         "/v1/predict",
@@ -90,10 +146,16 @@ def create_app(
         dependencies=[Depends(require_json)],
         responses={200: example(PREDICTION), **problem_docs(400, 413, 415, 422, 500, 503, 504)},
     )
-    async def predict(ticket: Annotated[Ticket, Body(examples=[TICKET])]) -> Prediction:
+    async def predict(
+        ticket: Annotated[Ticket, Body(examples=[TICKET])],
+        later: BackgroundTasks,
+        key: AssignmentKey = None,
+        arm: ArmName = None,
+        customer: Customer = None,
+    ) -> Prediction:
         """One label per target, with its confidence and what to do with it."""
         check_one(ticket, settings)
-        return (await answer((ticket,)))[0]
+        return (await answer((ticket,), later, key, arm, customer))[0]
 
     @app.post(
         "/v1/predict/batch",
@@ -101,20 +163,32 @@ def create_app(
         summary="Answer several tickets",
         dependencies=[Depends(require_json)],
         responses={
-            200: example({"predictions": [PREDICTION, OTHER_PREDICTION]}),
+            200: examples(
+                whole={"predictions": [PREDICTION, OTHER_PREDICTION]}, partial=PARTIAL_BATCH
+            ),
             **problem_docs(400, 413, 415, 422, 500, 503, 504),
         },
     )
     async def predict_batch(
-        batch: Annotated[Batch, Body(examples=[{"tickets": [TICKET, OTHER_TICKET]}])],
-    ) -> BatchPrediction:
+        batch: Annotated[PostedBatch, Body(examples=[{"tickets": [TICKET, OTHER_TICKET]}])],
+        later: BackgroundTasks,
+        key: AssignmentKey = None,
+        arm: ArmName = None,
+        customer: Customer = None,
+        partial: Annotated[bool, Query(description="answer each ticket for itself")] = False,
+    ) -> BatchPrediction | PartialBatch:
         """One prediction per ticket, in order; `ticket_id` echoes the ticket's `id`.
 
         A ticket that is not valid is named by its place and refuses the whole request: nothing is
-        dropped in silence.
+        dropped in silence. With `partial=true` every ticket gets its prediction or its problem.
         """
-        check_many(batch.tickets, settings)
-        return BatchPrediction(predictions=tuple(await answer(batch.tickets)))
+
+        async def part(tickets: tuple[Ticket, ...]) -> list[Prediction]:
+            return await answer(tickets, later, key, arm, customer)
+
+        if partial:
+            return await answer_partially(batch, settings, part)
+        return BatchPrediction(predictions=tuple(await part(batch.whole(settings))))
 
     @app.post(
         "/v1/similar",
@@ -144,6 +218,19 @@ def create_app(
         Answers in every state; `state` and `reason` tell whether tickets are answered.
         """
         return ModelCard.of(assistants)
+
+    @app.get(
+        "/v1/arms",
+        tags=["model"],
+        summary="Who answers, who competes and who only watches",
+        responses={200: example(ARMS)},
+    )
+    async def arms() -> Arms:
+        """Every bundle that runs, since when, with which share and how many tickets so far.
+
+        Tickets are counted by the worker that happens to answer; `/metrics` counts those of all.
+        """
+        return answering.arms()
 
     @app.get(
         "/livez",
@@ -176,6 +263,25 @@ def create_app(
         content, media_type = telemetry.exposition()
         return Response(content, media_type=media_type)
 
+    async def answer_job(tickets: Sequence[Ticket]) -> list[Prediction]:
+        told = await answering.answer(tickets)
+        if archive is not None:
+            await archive.keep(told)
+        await answering.watch(told)
+        return [one.prediction for one in told]
+
+    if jobs is not None:
+        runner = JobRunner(
+            jobs, settings, answer_job, lambda: batcher.waiting > settings.job_gives_way
+        )
+        app.state.runner = runner
+        job_routes.install(app, settings, jobs, runner)
+        app.add_middleware(RunsJobs, runner=lambda: runner)
+    if archive is not None:
+        feedback_routes.install(app, archive, settings)
+        review_routes.install(app, archive)
+        history_routes.install(app, archive)
+
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = document(app, settings)
@@ -185,6 +291,6 @@ def create_app(
     pages.install(app)
     problems.install(app)
     app.add_middleware(LastResort)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(Watched, telemetry=telemetry, access_log=settings.access_log)
     return app

@@ -8,10 +8,20 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import Field, JsonValue
 
+from data.errors import ConflictError, StoreError
 from data.schema import Neighbour, Prediction, Record, Ticket
 from models.manifest import Manifest
 from serving.assistants import Assistants, State
-from serving.problems import KINDS, MEDIA_TYPE, InvalidField, Kind, Problem, kind_of_status
+from serving.problems import (
+    KINDS,
+    MEDIA_TYPE,
+    InvalidField,
+    Kind,
+    NotFoundError,
+    ParametersError,
+    Problem,
+    kind_of_status,
+)
 from serving.settings import Settings
 
 FALLBACK_WARNING = (
@@ -215,6 +225,12 @@ def example(media: JsonValue, description: str = "OK") -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"example": media}}}
 
 
+def examples(description: str = "OK", **media: JsonValue) -> dict[str, Any]:
+    """A response's documentation with several examples by name."""
+    told = {name: {"value": value} for name, value in media.items()}
+    return {"description": description, "content": {"application/json": {"examples": told}}}
+
+
 FAULT: dict[str, JsonValue] = {
     "detail": "1 field is not valid",
     "errors": [
@@ -228,17 +244,33 @@ FAULT: dict[str, JsonValue] = {
 }
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documentation of the problems a route may answer, an example of each type."""
+OF_THE_ARCHIVE = frozenset({ConflictError, StoreError, NotFoundError, ParametersError})
+"""Problems of the routes that ask the store, which name them; no other route has them."""
+
+
+def problems(*told: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """The documentation of the problems a route may answer, an example of each type.
+
+    A status stands for all problems that have it, those of the store left out.
+    """
+    by_status: dict[int, list[Kind]] = {}
+    for one in told:
+        if isinstance(one, int):
+            ours = [
+                kind
+                for key, kind in KINDS.items()
+                if kind.status == one and not isinstance(key, int) and key not in OF_THE_ARCHIVE
+            ]
+            by_status.setdefault(one, []).extend(ours or [kind_of_status(one)])
+        else:
+            by_status.setdefault(KINDS[one].status, []).append(KINDS[one])
     documented: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        ours = [k for key, k in KINDS.items() if k.status == status and not isinstance(key, int)]
-        kinds = ours or [kind_of_status(status)]
-        told = {kind.name: {"value": _told(kind)} for kind in kinds}
+    for status, kinds in by_status.items():
+        examples = {kind.name: {"value": _told(kind)} for kind in kinds}
         schema = {"$ref": "#/components/schemas/Problem"}
         documented[status] = {
             "description": " or ".join(kind.title for kind in kinds),
-            "content": {MEDIA_TYPE: {"schema": schema, "examples": told}},
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
         }
         if status == 503:
             documented[status]["headers"] = {

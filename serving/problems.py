@@ -5,6 +5,7 @@ trackers and screenshots. Statuses live here and nowhere else; lower layers rais
 """
 
 import http.client
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from data.errors import NoMemoryError, TicketAssistantError
+from data.errors import ConflictError, NoMemoryError, StoreError, TicketAssistantError
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 50
@@ -29,10 +32,14 @@ TOLD_AS_THEY_ARE = frozenset(
         "model_type", "model_attributes_type", "bool_type", "bool_parsing", "int_type",
         "int_parsing", "float_type", "float_parsing", "greater_than", "greater_than_equal",
         "less_than", "less_than_equal", "literal_error", "enum", "datetime_type",
-        "datetime_parsing", "datetime_from_date_parsing",
+        "datetime_parsing", "datetime_from_date_parsing", "timezone_aware",
+        "label_not_asked", "target_not_answered", "keys_differ", "cursor",
     }
 )  # fmt: skip
-"""pydantic's error types whose messages are built from the schema alone, never from the input."""
+"""Error types of pydantic and of ours whose messages never hold what was sent."""
+
+STORE_RETRY_AFTER = "5"
+"""Seconds after which to ask again when the store did not answer."""
 
 
 class ServingError(TicketAssistantError):
@@ -64,13 +71,41 @@ class DeadlineError(ServingError):
         self.retry_after = 1.0
 
 
+class JobsFullError(ServingError):
+    """As many jobs wait or run as may: come back when one of them has ended."""
+
+    retry_after = 30.0
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} jobs are not finished, and no more may wait")
+
+
+class JobNotFinishedError(ServingError):
+    """The job has no result yet."""
+
+    retry_after = 5.0
+
+    def __init__(self, state: str, done: int, tickets: int) -> None:
+        super().__init__(f"the job is {state}: {done} of {tickets} tickets are answered")
+
+
+class NotFoundError(TicketAssistantError):
+    """Nothing is kept under this id: it was never stored, or was erased."""
+
+
+class ParametersError(Exception):
+    """Stands in the table for a RequestValidationError about the address and not the body."""
+
+
 class InvalidField(BaseModel):
-    """One thing wrong with the body, named by its place and never by its value."""
+    """One thing wrong with the request, named by its place and never by its value."""
 
     model_config = ConfigDict(frozen=True)
 
     pointer: str = Field(
-        description="JSON pointer into the body, as a URI fragment", examples=["#/tickets/3/text"]
+        description="JSON pointer into the body, as a URI fragment; or into the parameters, by "
+        "name, where the problem is of type `parameters`",
+        examples=["#/tickets/3/text"],
     )
     message: str = Field(examples=["String should have at least 1 character"])
     type: str = Field(description="stable name of the rule", examples=["string_too_short"])
@@ -118,10 +153,16 @@ KINDS: dict[int | type[Exception], Kind] = {
     503: Kind(503, "unavailable", "The service cannot answer now"),
     504: Kind(504, "deadline", "The answer took too long"),
     RequestValidationError: Kind(422, "validation", "The request body is not valid"),
+    ParametersError: Kind(422, "parameters", "A parameter of the address is not valid"),
     NoMemoryError: Kind(404, "no-memory", "The model keeps no past tickets"),
+    NotFoundError: Kind(404, "unknown-id", "Nothing is kept under this id"),
+    ConflictError: Kind(409, "conflict", "The key was used before, for something else"),
+    StoreError: Kind(503, "store", "The store cannot be reached"),
     NotReadyError: Kind(503, "not-ready", "No model is loaded"),
     OverloadedError: Kind(503, "overloaded", "Too many tickets are waiting"),
     DeadlineError: Kind(504, "deadline", "The answer took too long"),
+    JobsFullError: Kind(429, "jobs-full", "Too many jobs are not finished"),
+    JobNotFinishedError: Kind(409, "job-not-finished", "The job is not finished"),
 }
 """The one table: an exception of ours, or a status decided by the framework -> what is told."""
 
@@ -165,14 +206,15 @@ def invalid_fields(errors: Iterable[Mapping[str, Any]]) -> list[InvalidField]:
 
 
 async def tell_invalid(_: Request, error: Exception) -> Response:
-    """400 for a body that is not JSON, 422 for one that does not fit the schema."""
+    """400 for a body that is not JSON, 422 for one, or for parameters, that fit no schema."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return problem_response(KINDS[400])
     fields = invalid_fields(found)
+    outside = any(item["loc"][:1] in {("query",), ("path",)} for item in found)
     return problem_response(
-        KINDS[RequestValidationError],
+        KINDS[ParametersError if outside else RequestValidationError],
         f"{len(fields)} field{' is' if len(fields) == 1 else 's are'} not valid",
         errors=tuple(fields[:MAX_ERRORS]),
         error_count=len(fields),
@@ -193,6 +235,22 @@ async def tell_no_memory(_: Request, error: Exception) -> Response:
     return problem_response(KINDS[NoMemoryError], "the bundle was sealed without past tickets")
 
 
+async def tell_not_found(_: Request, error: Exception) -> Response:
+    """404: the id is known to nobody."""
+    return problem_response(KINDS[NotFoundError], str(error))
+
+
+async def tell_conflict(_: Request, error: Exception) -> Response:
+    """409: a new key is needed."""
+    return problem_response(KINDS[ConflictError], str(error))
+
+
+async def tell_store_error(_: Request, error: Exception) -> Response:
+    """503; the message is for the log, as it may name what only an operator should know."""
+    logger.warning("the store did not answer a request: %s", error)
+    return problem_response(KINDS[StoreError], None, {"retry-after": STORE_RETRY_AFTER})
+
+
 async def tell_status(_: Request, error: Exception) -> Response:
     """A status the framework or a route decided; its free text is left out."""
     assert isinstance(error, HTTPException)
@@ -205,3 +263,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, tell_status)
     app.add_exception_handler(ServingError, tell_serving_error)
     app.add_exception_handler(NoMemoryError, tell_no_memory)
+    app.add_exception_handler(NotFoundError, tell_not_found)
+    app.add_exception_handler(ConflictError, tell_conflict)
+    app.add_exception_handler(StoreError, tell_store_error)

@@ -5,6 +5,7 @@ the mounted app's, because errors, limits and documentation of BentoML's own rou
 shape.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import bentoml
@@ -13,10 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.manifest import Manifest
 from serving.app import create_app
+from serving.archive import Archive
+from serving.archive_metrics import ArchiveMetrics
 from serving.assistants import Assistants
 from serving.batching import Assistant, Batcher
 from serving.edge import ForeignErrors
+from serving.introduction import Introduction
+from serving.job_runner import JobRunner, RunsJobs
+from serving.jobs import Jobs
 from serving.settings import Settings
+from serving.shadows import Shadows
 from serving.telemetry import Telemetry, configure_logging
 
 settings = Settings()
@@ -35,6 +42,7 @@ class Door:
 
     app: ASGIApp | None = None
     assistants: Assistants | None = None
+    runner: JobRunner | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.app is not None, "requests begin after the service is built"
@@ -84,10 +92,12 @@ def load_bundle(folder: Path) -> tuple[Manifest, Assistant]:
 )
 @bentoml.asgi_app(door, path="/")
 class TicketAssistantService:
-    """One worker: the champion, one encoder thread, and the app that asks them."""
+    """One worker: the bundles that run, one encoder thread, and the app that asks them."""
 
     def __init__(self) -> None:
         # Here and not above, as in load_bundle.
+        from data.late_store import LateStore
+        from data.sql import open_sql_store
         from models.publishing import open_store
 
         configure_logging()
@@ -96,13 +106,40 @@ class TicketAssistantService:
         self.batcher = Batcher(
             settings.encoder_batch, settings.max_waiting, observe=self.telemetry.encoded
         )
+        # Opened when first asked: tickets are answered whether the store is up or not.
+        self.archive = Archive(
+            settings,
+            LateStore(lambda: open_sql_store(settings.store)),
+            ArchiveMetrics(self.telemetry.registry).behind,
+        )
         self.assistants = Assistants(
             open_store(settings.bundle_store),
             load_bundle,
             settings.bundle_cache,
-            changed=self.telemetry.bundle_changed,
+            Introduction(self.telemetry, self.archive),
         )
-        door.app = create_app(settings, self.assistants, self.batcher, self.telemetry)
+        self.shadows = Shadows(
+            settings.shadow_queue,
+            find=self.assistants.find,
+            idle=lambda: self.batcher.waiting == 0,
+            watcher=self.telemetry,
+            recorder=self.archive.record,
+        )
+        app = create_app(
+            settings,
+            self.assistants,
+            self.batcher,
+            self.telemetry,
+            self.shadows,
+            archive=self.archive,
+            jobs=Jobs(
+                settings.jobs_folder,
+                settings.max_jobs,
+                settings.max_finished_jobs,
+                timedelta(hours=settings.job_keep_hours),
+            ),
+        )
+        door.app, door.runner = app, app.state.runner
         door.assistants = self.assistants
         # Beside the event loop, so that the probes answer while a bundle is being verified.
         self.assistants.follow(settings.follow_seconds)
@@ -117,6 +154,8 @@ class TicketAssistantService:
     def close(self) -> None:
         """Stop following the store and let the running encoder call end."""
         self.assistants.close()
+        self.shadows.close()
+        self.archive.close()
         self.batcher.close()
         self.telemetry.close()
 
@@ -124,4 +163,8 @@ class TicketAssistantService:
 # The decorator made a bentoml.Service of the class, which its missing types do not tell.
 TicketAssistantService.add_asgi_middleware(  # type: ignore[attr-defined]
     ForeignErrors, why_not_ready=door.why_not_ready
+)
+# Beside the mounted app's own, because BentoML tells a bare callable nothing of start and end.
+TicketAssistantService.add_asgi_middleware(  # type: ignore[attr-defined]
+    RunsJobs, runner=lambda: door.runner
 )

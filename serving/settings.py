@@ -30,6 +30,21 @@ class Settings(BaseSettings):
         default=2.0, description="how often deployment.json is looked at"
     )
 
+    salt: str = Field(
+        default="",
+        repr=False,
+        description="changes which tickets meet which arm and the audit; the same in all workers",
+    )
+    audit_share: float = Field(
+        default=0.02, ge=0, le=1, description="of the tickets, for a person to check in any case"
+    )
+    shadow_queue: PositiveInt = Field(
+        default=256, description="tickets that wait for shadows; beyond it they are not shown them"
+    )
+    allow_explicit_arm: bool = Field(
+        default=True, description="whether the header X-Arm may choose who answers"
+    )
+
     workers: PositiveInt = Field(default=1, description="processes; each holds the whole bundle")
     threads: PositiveInt = Field(
         default=1,
@@ -48,7 +63,58 @@ class Settings(BaseSettings):
         default=512, description="tickets accepted and not yet answered; beyond it 503 at once"
     )
 
+    store: str = Field(
+        default="sqlite:///.cache/store.db",
+        repr=False,
+        description="where predictions and feedback are kept: sqlite:///FILE or postgresql://…",
+    )
+    store_threads: PositiveInt = Field(default=4, description="calls to the store at once")
+    store_timeout_seconds: PositiveFloat = Field(
+        default=5.0, description="a store that has not answered by then counts as down"
+    )
+    record_lag_ms: int = Field(
+        default=500,
+        ge=0,
+        description="how long predictions gather before they are written, and so what a kill can "
+        "cost; 0: written before they are told",
+    )
+    record_waiting: PositiveInt = Field(
+        default=5_000, description="predictions held while the store is down; the rest is dropped"
+    )
+    spool: Path = Field(
+        default=Path(".cache/spool"), description="where feedback waits while the store is down"
+    )
+    spool_bytes: PositiveInt = Field(
+        default=64 << 20, description="of feedback waiting, at most; beyond it 503"
+    )
+    spool_seconds: PositiveFloat = Field(
+        default=5.0, description="between two attempts to hand waiting feedback to the store"
+    )
+    max_feedback: PositiveInt = Field(default=100, description="feedback of one request")
+    cost_matrix: Path | None = Field(
+        default=None, description="YAML or JSON: per target, cost[actual][told] of wrong decisions"
+    )
+
     access_log: bool = Field(default=True, description="one line per request, without its content")
+
+    jobs_folder: Path = Field(
+        default=Path(".cache/jobs"), description="shared by all workers; on a local disk"
+    )
+    max_jobs: PositiveInt = Field(
+        default=16, description="jobs that wait or run; beyond it 429 at once"
+    )
+    max_job_bytes: PositiveInt = Field(
+        default=256 << 20, description="the file of one job; larger ones get 413"
+    )
+    max_finished_jobs: PositiveInt = Field(
+        default=100, description="finished jobs whose result is kept, the newest"
+    )
+    job_keep_hours: PositiveFloat = Field(
+        default=24.0, description="how long the result of a finished job is kept"
+    )
+    job_gives_way: int = Field(
+        default=8, ge=0, description="a job waits while more tickets than this wait for an answer"
+    )
 
     @model_validator(mode="after")
     def _a_full_batch_can_wait(self) -> Self:

@@ -8,8 +8,9 @@ import logging
 import logging.config
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import psutil
 from prometheus_client import (
@@ -24,8 +25,9 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from data.schema import Prediction
+from data.schema import ArmKind, Prediction
 from models.manifest import Manifest
+from serving.arms import Told
 
 access = logging.getLogger("serving.access")
 
@@ -36,8 +38,15 @@ QUIET = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
 MAX_LABELS = 200
 """Labels of one target that get time series of their own; the rest are counted as `(other)`."""
 
+MAX_VERSIONS = 100
+"""Versions that get time series of their own in one worker's life; later ones are `(other)`."""
+
+Dropped = Literal["full", "withdrawn", "failed"]
+"""Why a shadow was not shown a ticket: its queue was full, it was published no more, it broke."""
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 1.0)
+LOADING = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 TICKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 
@@ -98,13 +107,52 @@ class Telemetry:
             "tickets_model_info", "1 for the bundle that answers",
             ["version", "dataset", "fallback"], registry=registry, multiprocess_mode="livemax",
         )  # fmt: skip
+        self.arm_tickets = Counter(
+            "tickets_arm_answers", "Tickets answered, by the part and version of the bundle",
+            ["arm", "version"], registry=registry,
+        )  # fmt: skip
+        self.audited = Counter(
+            "tickets_audited", "Answers that the audit sample drew", registry=registry
+        )
+        self.shadows_dropped = Counter(
+            "tickets_shadows_dropped", "Tickets that a shadow was not shown after all", ["reason"],
+            registry=registry,
+        )  # fmt: skip
+        self.not_recorded = Counter(
+            "tickets_not_recorded", "Answers that the recorder failed to take", registry=registry
+        )
+        self.loading_seconds = Histogram(
+            "tickets_bundle_loading_seconds", "Time to verify, construct and probe a bundle",
+            buckets=LOADING, registry=registry,
+        )  # fmt: skip
+        self.reload_seconds = Histogram(
+            "tickets_bundle_reload_seconds", "Time from publishing a bundle to its first ticket",
+            buckets=LOADING, registry=registry,
+        )  # fmt: skip
+        self.refusals = Counter(
+            "tickets_bundle_refusals", "Published bundles that were refused", ["arm"],
+            registry=registry,
+        )  # fmt: skip
+        self.refused = Gauge(
+            "tickets_bundles_refused", "Bundles that are published and do not run",
+            registry=registry, multiprocess_mode="livemax",
+        )  # fmt: skip
+        self.resident = Gauge(
+            "tickets_resident_bytes", "Memory of all workers, as of their last look at the store",
+            registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
         self._labels: dict[str, frozenset[str]] = {}
+        self._versions: set[str] = set()
         self._model: tuple[str, str, str] | None = None
 
-    def bundle_changed(self, manifest: Manifest) -> None:
-        """Name the bundle that answers from now on, and the labels that may be counted."""
+    def bundle_changed(self, manifest: Manifest, others: Sequence[Manifest] = ()) -> None:
+        """Name the champion from now on, and the labels to count its and the others' answers by."""
+        labels: dict[str, dict[str, None]] = {}
+        for one in (manifest, *others):
+            for target, names in one.targets.items():
+                labels.setdefault(target, {}).update(dict.fromkeys(names))
         self._labels = {
-            target: frozenset(names[:MAX_LABELS]) for target, names in manifest.targets.items()
+            target: frozenset(list(names)[:MAX_LABELS]) for target, names in labels.items()
         }
         if self._model is not None:
             self.model.labels(*self._model).set(0)
@@ -121,6 +169,36 @@ class Telemetry:
                 self.confidence.labels(target).observe(answer.confidence)
             for member in prediction.degraded:
                 self.degraded.labels(member).inc()
+
+    def told(self, answers: Iterable[Told]) -> None:
+        """Count answers by their arm, those of shadows too."""
+        for answer in answers:
+            version = answer.prediction.bundle
+            if len(self._versions) < MAX_VERSIONS:
+                self._versions.add(version)
+            counted = version if version in self._versions else "(other)"
+            self.arm_tickets.labels(answer.arm, counted).inc()
+            if answer.audit and answer.arm != "shadow":
+                self.audited.inc()
+
+    def shadow_dropped(self, reason: Dropped, tickets: int = 1) -> None:
+        """Count tickets that a shadow was not shown after all."""
+        self.shadows_dropped.labels(reason).inc(tickets)
+
+    def bundle_loaded(self, seconds: float, since_published: float | None) -> None:
+        """Count a bundle that begins to serve, and how long a running server took to follow."""
+        self.loading_seconds.observe(seconds)
+        if since_published is not None:
+            self.reload_seconds.observe(since_published)
+
+    def bundle_refused(self, kind: ArmKind) -> None:
+        """Count a published bundle that was refused."""
+        self.refusals.labels(kind).inc()
+
+    def store_followed(self, refused: int) -> None:
+        """Note how many published bundles do not run, and the memory of this worker."""
+        self.refused.set(refused)
+        self.resident.set(psutil.Process().memory_info().rss)
 
     def encoded(self, tickets: int, seconds: float) -> None:
         """Count one encoder call."""

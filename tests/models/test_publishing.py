@@ -1,7 +1,7 @@
 """A store holds whole bundles and one file that says who answers."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ import pytest
 from data.errors import BundleError
 from models.assistant import TicketAssistant
 from models.bundle import load, verify
-from models.deployment import Arm, Challenger, Deployment, parse_deployment
+from models.deployment import Arm, Deployment
 from models.publishing import BundleStore, FolderStore, UrlStore, open_store
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -153,32 +153,29 @@ def test_the_environment_names_the_store(tmp_path: Path, monkeypatch: pytest.Mon
     assert isinstance(open_store(), UrlStore)
 
 
-def test_a_deployment_keeps_its_form() -> None:
-    whole = Deployment(
-        champion=Arm(version="a-00000000"),
-        challenger=Challenger(version="b-11111111", share=0.1),
-        shadows=(Arm(version="c-22222222"), Arm(version="a-00000000")),
-        published_at=NOW,
-    )
-    assert parse_deployment(whole.to_json().encode()) == whole
-    assert whole.versions == ("a-00000000", "b-11111111", "c-22222222")
-    minimal = b'{"format": 1, "champion": null, "published_at": "2026-11-23T12:00:00Z"}'
-    assert parse_deployment(minimal).versions == ()
+def test_every_deployment_that_was_replaced_is_in_the_history(store: BundleStore) -> None:
+    assert store.history() == []
+    versions = [f"invented-{digit * 8}" for digit in "012"]
+    moments = [NOW, NOW + timedelta(microseconds=1), NOW + timedelta(seconds=1)]
+    for version, moment in zip(versions, moments, strict=True):
+        store.deploy(Deployment(champion=Arm(version=version), published_at=moment))
+    assert [one.versions for one in store.history()] == [(versions[0],), (versions[1],)]
+    found = store.find_deployment()
+    assert found
+    assert found.versions == (versions[2],)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"{", "is not JSON"),
-        (b'{"format": 2, "arms": []}', "has format 2, this program reads 1: update the program"),
-        (b"[]", "is malformed"),
-        (b'{"format": 1}', "is malformed: champion: Field required"),
-        (
-            b'{"format": 1, "champion": {"version": "../x"}, "published_at": "2026-11-23T12:00Z"}',
-            "is malformed: champion.version",
-        ),
-    ],
-)
-def test_a_deployment_that_cannot_be_read_is_refused(content: bytes, reason: str) -> None:
-    with pytest.raises(BundleError, match=reason):
-        parse_deployment(content)
+def test_the_history_leaves_out_what_it_cannot_read(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.deploy(deployment("invented-00000000"))
+    store.deploy(deployment("invented-11111111"))
+    (tmp_path / "deployments/20261124T000000.000000Z.json").write_text("{")
+    assert [one.versions for one in store.history()] == [("invented-00000000",)]
+
+
+def test_a_broken_deployment_can_be_replaced(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    (tmp_path / "deployment.json").write_text("{")
+    store.deploy(deployment("invented-00000000"))
+    assert store.find_deployment() == deployment("invented-00000000")
+    assert store.history() == []

@@ -1,7 +1,9 @@
 """The alias moves, and deployment.json says so once the bundle lies in the store."""
 
 import json
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from models.bundle import Origin, load, seal, verify
 from models.publishing import FolderStore
 from models.registry import Registry
 from pipelines import promote as command
-from pipelines.promote import promote, publish_aliases
+from pipelines.promote import Part, parse, promote, publish_aliases, rollback, stop
 
 Check = Callable[[Path], object]
 
@@ -67,7 +69,7 @@ def test_a_promoted_bundle_is_published_and_named(
     assert deployment == store.find_deployment()
     assert deployment.champion
     assert deployment.champion.version == first
-    assert deployment.challenger is None
+    assert deployment.challengers == ()
     folder = store.find(first, tmp_path)
     assert folder
     check(folder)
@@ -80,12 +82,9 @@ def test_a_challenger_gets_its_share_beside_the_champion(
     deployment = promote(registry, store, second, "challenger", 0.25, check)
     assert deployment.champion
     assert deployment.champion.version == first
-    assert deployment.challenger
-    assert deployment.challenger.version == second
-    assert deployment.challenger.share == 0.25
+    assert [(one.version, one.share) for one in deployment.challengers] == [(second, 0.25)]
     changed = promote(registry, store, second, "challenger", 0.5, check)
-    assert changed.challenger
-    assert changed.challenger.share == 0.5
+    assert [(one.version, one.share) for one in changed.challengers] == [(second, 0.5)]
 
 
 def test_a_challenger_that_wins_leaves_no_challenger(
@@ -96,7 +95,7 @@ def test_a_challenger_that_wins_leaves_no_challenger(
     deployment = promote(registry, store, second, "champion", check=check)
     assert deployment.champion
     assert deployment.champion.version == second
-    assert deployment.challenger is None
+    assert deployment.challengers == ()
 
 
 def test_going_back_is_promoting_the_former_champion(
@@ -115,14 +114,85 @@ def test_promoting_again_changes_nothing(
     assert promote(registry, store, first, "champion", check=check) == before
 
 
-def test_shadows_stay(
+@pytest.fixture
+def third(store: FolderStore, sealed: Path) -> str:
+    """Published by hand and named in no register: only a name in deployment.json."""
+    version = "invented-33333333"
+    shutil.copytree(sealed, store.root / version)
+    return version
+
+
+def test_a_shadow_watches_a_fraction_and_stays_when_the_champion_changes(
+    registry: Registry, store: FolderStore, first: str, second: str, third: str, check: Check
+) -> None:
+    promote(registry, store, first, "champion", check=check)
+    now = store.find_deployment()
+    assert now
+    store.deploy(now.with_shadow(third, 0.5, datetime.now(UTC)))
+    promote(registry, store, second, "shadow", check=check, fraction=0.25)
+    deployment = promote(registry, store, second, "champion", check=check)
+    assert deployment.champion
+    assert deployment.champion.version == second
+    assert [(one.version, one.fraction) for one in deployment.shadows] == [(third, 0.5)]
+    assert deployment == store.find_deployment()
+
+
+def test_a_challenger_stays_beside_the_one_the_alias_names(
+    registry: Registry, store: FolderStore, first: str, second: str, third: str, check: Check
+) -> None:
+    promote(registry, store, first, "champion", check=check)
+    now = store.find_deployment()
+    assert now
+    store.deploy(now.with_challenger(third, 0.2, datetime.now(UTC)))
+    deployment = promote(registry, store, second, "challenger", 0.3, check)
+    assert [(one.version, one.share) for one in deployment.challengers] == [
+        (third, 0.2),
+        (second, 0.3),
+    ]
+    with pytest.raises(ModelError, match=r"would share 1\.1 of the tickets"):
+        promote(registry, store, second, "challenger", 0.9, check)
+    assert store.find_deployment() == deployment
+    assert registry.find_share(second) == 0.3
+
+
+def test_a_challenger_that_becomes_a_shadow_answers_nothing_more(
     registry: Registry, store: FolderStore, first: str, second: str, check: Check
 ) -> None:
-    deployment = promote(registry, store, first, "champion", check=check)
+    promote(registry, store, first, "champion", check=check)
     promote(registry, store, second, "challenger", check=check)
-    assert deployment.champion
-    store.deploy(deployment.model_copy(update={"shadows": (deployment.champion,)}))
-    assert promote(registry, store, second, "champion", check=check).shadows
+    deployment = promote(registry, store, second, "shadow", check=check)
+    assert deployment.challengers == ()
+    assert [one.version for one in deployment.shadows] == [second]
+    assert publish_aliases(registry, store, check) == deployment
+
+
+@pytest.mark.parametrize("part", ["challenger", "shadow"])
+def test_a_part_that_is_stopped_does_not_come_back(
+    registry: Registry, store: FolderStore, first: str, second: str, check: Check, part: Part
+) -> None:
+    promote(registry, store, first, "champion", check=check)
+    promote(registry, store, second, part, check=check)
+    assert stop(registry, store, second, check).versions == (first,)
+    assert publish_aliases(registry, store, check).versions == (first,)
+    with pytest.raises(ModelError, match="is no challenger or shadow; there are: none"):
+        stop(registry, store, second, check)
+    with pytest.raises(ModelError, match="is the champion and can only be replaced"):
+        stop(registry, store, first, check)
+
+
+def test_rolling_back_is_publishing_the_former_champion(
+    registry: Registry, store: FolderStore, first: str, second: str, check: Check
+) -> None:
+    promote(registry, store, first, "champion", check=check)
+    with pytest.raises(ModelError, match="no former champion"):
+        rollback(registry, store, check)
+    promote(registry, store, second, "champion", check=check)
+    deployment = rollback(registry, store, check)
+    assert deployment == store.find_deployment()
+    assert deployment.versions == (first,)
+    assert registry.find_alias("champion") == first
+    with pytest.raises(ModelError, match="no former champion"):
+        rollback(registry, store, check)
 
 
 def test_nothing_moves_if_the_bundle_fails_its_probes(
@@ -180,3 +250,23 @@ def test_the_command_reads_its_arguments(
     deployment = store.find_deployment()
     assert deployment
     assert deployment.versions == (first,)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["invented-00000000"],
+        ["--as", "champion"],
+        ["--stop"],
+        ["invented-00000000", "--rollback"],
+        ["invented-00000000", "--as", "shadow", "--stop"],
+    ],
+)
+def test_a_command_that_asks_for_nothing_or_too_much_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(arguments)
+
+
+def test_a_rollback_needs_no_version() -> None:
+    assert parse(["--rollback"]).rollback

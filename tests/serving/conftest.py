@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from serving.app import create_app
 from serving.assistants import Assistants
 from serving.batching import Batcher
 from serving.edge import ForeignErrors
+from serving.jobs import Jobs
 from serving.settings import Settings
 from serving.telemetry import Telemetry
-from tests.serving.fakes import MakeApp, MemoryStore, RuleAssistant, make_manifest
+from tests.serving.fakes import VERSION, MakeApp, MemoryStore, RuleAssistant, make_manifest
+from tests.serving.store_fakes import FakeStore, opened_archive
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def assistants(
         store,
         lambda folder: (make_manifest(folder.name), rule),
         tmp_path,
-        changed=telemetry.bundle_changed,
+        watcher=telemetry,
     )
 
 
@@ -63,6 +66,27 @@ def client(make_app: MakeApp, assistants: Assistants, store: MemoryStore) -> Ite
     assistants.refresh()
     app = make_app(max_body_bytes=20_000, max_tickets=4, max_waiting=8, max_text=1_000)
     with TestClient(ForeignErrors(app, lambda: assistants.why_not_ready)) as client:
+        yield client
+
+
+@pytest.fixture
+def whole_app(
+    assistants: Assistants, store: MemoryStore, telemetry: Telemetry, tmp_path: Path
+) -> Iterator[FastAPI]:
+    """The whole contract around a champion: with what is kept, and with jobs."""
+    store.publish()
+    assistants.refresh()
+    chosen = Settings.model_validate({"max_body_bytes": 20_000, "max_tickets": 4, "max_text": 1000})
+    batcher = Batcher(chosen.encoder_batch, chosen.max_waiting)
+    jobs = Jobs(tmp_path / "jobs", 50, 50, timedelta(hours=1))
+    with opened_archive(FakeStore(), tmp_path, max_jobs=50) as archive:
+        archive.know(VERSION, make_manifest().targets)
+        yield create_app(chosen, assistants, batcher, telemetry, archive=archive, jobs=jobs)
+
+
+@pytest.fixture
+def whole_client(whole_app: FastAPI, assistants: Assistants) -> Iterator[TestClient]:
+    with TestClient(ForeignErrors(whole_app, lambda: assistants.why_not_ready)) as client:
         yield client
 
 

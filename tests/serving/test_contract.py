@@ -9,6 +9,12 @@ from serving.problems import MEDIA_TYPE
 
 
 @pytest.fixture
+def client(whole_client: TestClient) -> TestClient:
+    """With every route there is."""
+    return whole_client
+
+
+@pytest.fixture
 def spec(client: TestClient) -> dict[str, Any]:
     document: dict[str, Any] = client.get("/openapi.json").json()
     return document
@@ -51,19 +57,33 @@ def test_every_example_fits_its_schema(spec: dict[str, Any]) -> None:
 def test_every_example_of_a_request_is_answered_as_documented(
     client: TestClient, spec: dict[str, Any]
 ) -> None:
+    stored = client.post("/v1/predict", json={"text": "a printer"}).json()["id"]
+    job = client.post("/v1/jobs", json={"tickets": [{"text": "a printer"}]}).json()["id"]
+    while not client.get(f"/v1/jobs/{job}").json()["finished_at"]:
+        pass
+    known = {
+        "/v1/predictions/{id}": f"/v1/predictions/{stored}",
+        "/v1/predictions/export": "/v1/predictions/export?format=jsonl",
+        "/v1/jobs/{id}": f"/v1/jobs/{job}",
+        "/v1/jobs/{id}/result": f"/v1/jobs/{job}/result",
+        "/v1/tickets/{ticket_id}": "/v1/tickets/T-1",
+        "/v1/customers/{customer}": "/v1/customers/C-1",
+    }
     asked = 0
-    for path, operations in spec["paths"].items():
-        for method, operation in operations.items():
-            media = operation.get("requestBody", {}).get("content", {}).get("application/json")
-            for body in examples_of(media) if media else [None]:
-                response = client.request(method, path, json=body)
-                assert response.status_code == 200, (path, response.text)
-                content = operation["responses"]["200"]["content"]
-                schema = content.get("application/json", {}).get("schema")
-                if schema:
-                    validator(spec, schema).validate(response.json())
-                asked += 1
-    assert asked >= 6
+    operations = [(path, *one) for path, found in spec["paths"].items() for one in found.items()]
+    # What erases comes last, so that the rest still finds what it asks for.
+    for path, method, operation in sorted(operations, key=lambda one: one[1] == "delete"):
+        media = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        for body in examples_of(media) if media else [None]:
+            response = client.request(method, known.get(path, path), json=body)
+            told = operation["responses"].get(str(response.status_code))
+            assert response.is_success, (path, response.text)
+            assert told is not None, (path, response.status_code)
+            schema = told.get("content", {}).get("application/json", {}).get("schema")
+            if schema:
+                validator(spec, schema).validate(response.json())
+            asked += 1
+    assert asked >= 20
 
 
 def test_every_error_is_documented_as_a_problem(spec: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings.max_tickets == 256
     assert settings.max_text == 50_000
     assert settings.threads == 1
+    assert settings.audit_share == 0.02
+    assert settings.follow_seconds <= 5
 
 
 def test_the_environment_turns_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +29,14 @@ def test_other_variables_of_the_project_are_no_settings(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MAX_TEXT", "50001"), ("THREADS", "0"), ("TIMEOUT_SECONDS", "0"), ("MAX_BODY_BYTES", "much")],
+    [
+        ("MAX_TEXT", "50001"),
+        ("THREADS", "0"),
+        ("TIMEOUT_SECONDS", "0"),
+        ("MAX_BODY_BYTES", "much"),
+        ("AUDIT_SHARE", "1.1"),
+        ("SHADOW_QUEUE", "0"),
+    ],
 )
 def test_a_value_out_of_range_is_refused_by_its_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

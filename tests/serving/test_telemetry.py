@@ -1,5 +1,6 @@
 import logging
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from data.schema import Prediction, TargetPrediction
-from serving.telemetry import MAX_LABELS, Telemetry, configure_logging, forget_dead_workers
+from data.schema import Prediction, TargetPrediction, Ticket
+from serving.arms import Told
+from serving.telemetry import (
+    MAX_LABELS,
+    MAX_VERSIONS,
+    Telemetry,
+    configure_logging,
+    forget_dead_workers,
+)
 from tests.serving.fakes import VERSION, make_manifest
 
 
@@ -65,6 +73,28 @@ def test_the_model_gauge_moves_to_the_bundle_that_answers(telemetry: Telemetry) 
     found = samples(telemetry)
     assert found["tickets_model_info", "invented", "true", VERSION] == 0
     assert found["tickets_model_info", "invented", "false", "invented-ffffffff"] == 1
+
+
+def test_labels_of_a_challenger_are_counted_beside_the_champions(telemetry: Telemetry) -> None:
+    challenger = make_manifest().model_copy(update={"targets": {"category": ("scanner",)}})
+    telemetry.bundle_changed(make_manifest(), [challenger])
+    telemetry.answered([prediction("scanner"), prediction("printer")])
+    found = samples(telemetry)
+    assert found["tickets_predictions_total", "auto", "scanner", "category"] == 1
+    assert found["tickets_predictions_total", "auto", "printer", "category"] == 1
+
+
+def test_answers_are_counted_by_arm_and_a_bounded_number_of_versions(telemetry: Telemetry) -> None:
+    for i in range(MAX_VERSIONS + 5):
+        answer = prediction("printer").model_copy(update={"bundle": f"invented-{i:08x}"})
+        now, ticket = datetime.now(UTC), Ticket(text="a")
+        telemetry.told([Told(str(i), now, ticket, "k", answer, "champion", 1.0, True, 0.5)])
+        telemetry.told([Told(str(i), now, ticket, "k", answer, "shadow", 1.0, True, 0.5)])
+    found = samples(telemetry)
+    series = [key for key in found if key[:2] == ("tickets_arm_answers_total", "champion")]
+    assert len(series) == MAX_VERSIONS + 1
+    assert found["tickets_arm_answers_total", "champion", "(other)"] == 5
+    assert found["tickets_audited_total",] == MAX_VERSIONS + 5
 
 
 def test_requests_are_counted_by_the_template_of_their_route(

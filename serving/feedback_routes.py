@@ -1,0 +1,223 @@
+"""POST /v1/feedback: what a person says of answers, one at a time or many."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Body, Depends, FastAPI, Header, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, JsonValue, ValidatorFunctionWrapHandler, WrapValidator
+
+from data.errors import ConflictError, StoreError
+from data.schema import NonEmpty, Record
+from data.store import Feedback, FeedbackStatus, Verdict
+from serving.archive import Archive
+from serving.contract import example
+from serving.contract import problems as problem_docs
+from serving.feedback import Kept, Taken, UnansweredTargetsError
+from serving.limits import require_json
+from serving.settings import Settings
+
+CONFIRM: dict[str, JsonValue] = {
+    "key": "agent-7-2026-11-23-001",
+    "prediction_id": "019aaf3b1c007a3e9d2b4c5d6e7f8091",
+    "target": "team",
+    "verdict": "confirm",
+}
+"""Feedback of the documentation; invented."""
+
+CORRECT: dict[str, JsonValue] = {
+    "key": "agent-7-2026-11-23-002",
+    "prediction_id": "019aaf3b1c007a3e9d2b4c5d6e7f8092",
+    "target": "team",
+    "verdict": "correct",
+    "label": "purchasing",
+    "author": "agent-7",
+}
+
+
+class GivenFeedback(Record):
+    """What a person says of one target of one prediction."""
+
+    key: NonEmpty | None = Field(
+        default=None,
+        max_length=200,
+        description="yours: sent again with the same content, it counts once. May stand in the "
+        "header Idempotency-Key instead where one is given",
+    )
+    prediction_id: NonEmpty = Field(max_length=40, description="`id` of the answer")
+    target: NonEmpty = Field(max_length=200)
+    verdict: Verdict = Field(
+        description="`confirm`: the label is right; `correct`: `label` is; `reject`: it is not, "
+        "and the right one is not known"
+    )
+    label: NonEmpty | None = Field(
+        default=None,
+        max_length=200,
+        description="the right one; to correct, and only then. One the model does not know is kept "
+        "as a proposal",
+    )
+    author: NonEmpty | None = Field(default=None, max_length=200)
+
+
+class ManyFeedback(Record):
+    """Several at once; kept all or none, in this order."""
+
+    feedback: tuple[GivenFeedback, ...] = Field(json_schema_extra={"minItems": 1})
+
+
+def _by_shape(value: Any, _: ValidatorFunctionWrapHandler) -> GivenFeedback | ManyFeedback:
+    # A plain union would tell of both shapes what is wrong with either.
+    if isinstance(value, dict) and "feedback" in value:
+        return ManyFeedback.model_validate(value)
+    return GivenFeedback.model_validate(value)
+
+
+OneOrMany = Annotated[GivenFeedback | ManyFeedback, WrapValidator(_by_shape)]
+
+
+class TakenFeedback(Record):
+    """What became of one."""
+
+    key: str
+    prediction_id: str
+    target: str
+    kept: Kept = Field(
+        description="`stored`: in the store; `spooled`: on disk, until the store is back"
+    )
+    status: FeedbackStatus = Field(
+        description="`accepted`; `proposal`: the label is not one the model knows, it is kept and "
+        "not learned from; `pending`: the prediction is not stored yet, or neither is this"
+    )
+
+
+class TakenAll(Record):
+    """What became of each, in order."""
+
+    feedback: tuple[TakenFeedback, ...]
+
+
+def _told(sample: dict[str, JsonValue], kept: Kept, status: FeedbackStatus) -> JsonValue:
+    names = ("key", "prediction_id", "target")
+    return {**{name: sample[name] for name in names}, "kept": kept, "status": status}
+
+
+TAKEN: JsonValue = {"feedback": [_told(CONFIRM, "stored", "accepted")]}
+SPOOLED: JsonValue = {"feedback": [_told(CONFIRM, "spooled", "pending")]}
+
+
+def install(app: FastAPI, archive: Archive, settings: Settings) -> None:
+    """Take feedback at /v1/feedback."""
+    app.openapi_tags = [
+        *(app.openapi_tags or []),
+        {"name": "feedback", "description": "Say what was right, and see what to look at"},
+    ]
+
+    @app.post(
+        "/v1/feedback",
+        tags=["feedback"],
+        summary="Say whether answers were right",
+        dependencies=[Depends(require_json)],
+        responses={
+            200: example(TAKEN),
+            202: {
+                **example(SPOOLED, "Kept on disk, as the store does not answer"),
+                "model": TakenAll,
+            },
+            **problem_docs(400, ConflictError, 413, 415, 422, 500, StoreError),
+        },
+    )
+    async def feedback(
+        response: Response,
+        given: Annotated[OneOrMany, Body(examples=[CONFIRM, {"feedback": [CONFIRM, CORRECT]}])],
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                alias="Idempotency-Key",
+                min_length=1,
+                max_length=200,
+                description="instead of `key`, where one is given",
+            ),
+        ] = None,
+    ) -> TakenAll:
+        """Durable before it is answered, and counted once however often it is sent.
+
+        While the store does not answer, feedback is kept on disk and handed over in order later.
+        """
+        items = given.feedback if isinstance(given, ManyFeedback) else (given,)
+        place = ("body", "feedback") if isinstance(given, ManyFeedback) else ("body",)
+        places = [(*place, i) if len(place) > 1 else place for i in range(len(items))]
+        _check_number(items, settings)
+        keyed = _with_key(given, idempotency_key)
+        rows = _rows(keyed or items, places)
+        try:
+            taken = await archive.desk.take(rows)
+        except UnansweredTargetsError as error:
+            message = "The prediction did not answer this target"
+            raise RequestValidationError(
+                [_fault(places[i], "target", "target_not_answered", message) for i in error.places]
+            ) from None
+        response.status_code = 200 if taken.kept == "stored" else 202
+        return _answer(rows, taken)
+
+
+def _check_number(items: Sequence[GivenFeedback], settings: Settings) -> None:
+    if not items:
+        message = "There should be at least 1"
+        raise RequestValidationError([_fault(("body",), "feedback", "too_short", message)])
+    if len(items) > settings.max_feedback:
+        message = f"There should be at most {settings.max_feedback}"
+        raise RequestValidationError([_fault(("body",), "feedback", "too_long", message)])
+
+
+def _with_key(given: GivenFeedback | ManyFeedback, header: str | None) -> list[GivenFeedback]:
+    """The one that is given, with its key; nothing where each of many has its own."""
+    if header is None:
+        return []
+    if isinstance(given, ManyFeedback):
+        message = "This header is for one; each of many has its own `key`"
+        raise RequestValidationError(
+            [_fault(("header",), "idempotency-key", "keys_differ", message)]
+        )
+    if given.key not in {None, header}:
+        message = "The header Idempotency-Key holds another key"
+        raise RequestValidationError([_fault(("body",), "key", "keys_differ", message)])
+    return [given.model_copy(update={"key": header})]
+
+
+def _rows(
+    items: Sequence[GivenFeedback], places: Sequence[tuple[str | int, ...]]
+) -> list[Feedback]:
+    """The records to keep, given now."""
+    faults = []
+    for item, place in zip(items, places, strict=True):
+        if item.key is None:
+            faults.append(_fault(place, "key", "missing", "Field required"))
+        if item.verdict == "correct" and item.label is None:
+            faults.append(_fault(place, "label", "missing", "Field required to correct"))
+        if item.verdict != "correct" and item.label is not None:
+            message = "A label is given to correct, and only then"
+            faults.append(_fault(place, "label", "label_not_asked", message))
+    if faults:
+        raise RequestValidationError(faults)
+    now = datetime.now(UTC)
+    return [Feedback.model_validate({**item.model_dump(), "at": now}) for item in items]
+
+
+def _fault(place: tuple[str | int, ...], name: str, rule: str, message: str) -> dict[str, object]:
+    return {"type": rule, "loc": (*place, name), "msg": message}
+
+
+def _answer(rows: Sequence[Feedback], taken: Taken) -> TakenAll:
+    return TakenAll(
+        feedback=tuple(
+            TakenFeedback(
+                key=row.key,
+                prediction_id=row.prediction_id,
+                target=row.target,
+                kept=taken.kept,
+                status=status,
+            )
+            for row, status in zip(rows, taken.statuses, strict=True)
+        )
+    )

@@ -1,0 +1,49 @@
+"""Memory of bundles that serve no more goes back to the system, not only to the process."""
+
+import ctypes
+import gc
+import sys
+import weakref
+from collections.abc import Iterable
+
+MAX_COLLECTIONS = 20
+"""Attempts to free a former bundle; each stops all threads of the worker for a moment."""
+
+
+class Former:
+    """Bundles that were replaced, until nobody holds them any more.
+
+    Networks are reference cycles, which Python leaves for later, and the C library keeps what it
+    was given back for the next allocation: without a push, a worker grows by a bundle per swap
+    until either thinks of it.
+    """
+
+    def __init__(self) -> None:
+        self._leaving: list[weakref.ref[object]] = []
+        self._collections = 0
+        self._untidy = False
+
+    def leave(self, bundles: Iterable[object]) -> None:
+        """Free these when their last request has ended; to be called after every load."""
+        self._leaving += [weakref.ref(bundle) for bundle in bundles]
+        self._collections = MAX_COLLECTIONS
+        self._untidy = True
+
+    def tidy(self) -> None:
+        """Free what can be freed now; does nothing where nothing was replaced."""
+        if self._alive() and self._collections:
+            self._collections -= 1
+            gc.collect()
+        if self._untidy and not self._alive():
+            self._untidy = False
+            trim()
+
+    def _alive(self) -> bool:
+        self._leaving = [former for former in self._leaving if former() is not None]
+        return bool(self._leaving)
+
+
+def trim() -> None:
+    """Hand free pages back to the system, where the C library is one that can."""
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)

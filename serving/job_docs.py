@@ -1,0 +1,68 @@
+"""What the OpenAPI document says of jobs beyond the types of their routes."""
+
+import json
+from typing import Any
+
+from serving.contract import OTHER_TICKET, TICKET
+from serving.problems import KINDS, MEDIA_TYPE
+
+RETRY_AFTER = {
+    "Retry-After": {
+        "description": "seconds after which to try again",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+SUBMIT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-ndjson": {
+                "schema": {
+                    "type": "string",
+                    "description": "one ticket a line, as JSON; streamed to disk, so that a file "
+                    "may be far larger than a JSON body",
+                },
+                "example": f"{json.dumps(TICKET)}\n{json.dumps(OTHER_TICKET)}\n",
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "tickets": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {},
+                            "description": "as those of `Batch`; one that is not valid is told as "
+                            "a problem in its place",
+                        }
+                    },
+                    "required": ["tickets"],
+                    "additionalProperties": False,
+                },
+                "example": {"tickets": [TICKET, OTHER_TICKET]},
+            },
+        },
+    }
+}
+"""The body of `POST /v1/jobs`, which no parameter describes because it is never held as a whole."""
+
+
+def problem_docs(*keys: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """The documentation of exactly these problems, no two of them of one status."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for key in keys:
+        kind = KINDS[key]
+        told: dict[str, Any] = {"type": kind.type, "title": kind.title, "status": kind.status}
+        documented[kind.status] = {
+            "description": kind.title,
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {kind.name: {"value": told}},
+                }
+            },
+        }
+        if kind.status in {409, 429, 503}:
+            documented[kind.status]["headers"] = RETRY_AFTER
+    return documented

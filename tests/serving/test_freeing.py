@@ -1,0 +1,62 @@
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from serving.freeing import MAX_COLLECTIONS, Former, trim
+
+
+class Network:
+    """Refers to itself, so that counting references does not free it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def _no_collection_by_luck() -> Iterator[None]:
+    gc.disable()
+    gc.freeze()  # The thousands of objects of other tests would make every collection slow.
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_what_nobody_holds_is_freed_at_once() -> None:
+    former, network = Former(), Network()
+    seen = weakref.ref(network)
+    former.leave([network])
+    del network
+    assert seen() is not None
+    former.tidy()
+    assert seen() is None
+
+
+def test_what_a_request_holds_is_freed_when_it_has_ended() -> None:
+    former, held = Former(), Network()
+    seen = weakref.ref(held)
+    former.leave([held])
+    former.tidy()
+    assert seen() is held
+    del held
+    former.tidy()
+    assert seen() is None
+
+
+def test_what_is_never_let_go_does_not_stop_the_world_for_ever() -> None:
+    former, kept, stray = Former(), Network(), Network()
+    seen = weakref.ref(stray)
+    former.leave([kept])
+    for _ in range(MAX_COLLECTIONS):
+        former.tidy()
+    assert seen() is stray
+    del stray
+    former.tidy()
+    assert seen() is not None
+
+
+def test_trimming_breaks_nothing() -> None:
+    kept = bytearray(b"x") * 2**20
+    trim()
+    assert kept == b"x" * 2**20
