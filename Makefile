@@ -22,7 +22,7 @@ export DVC_NO_ANALYTICS = 1
 export ITERATIVE_DO_NOT_TRACK = 1
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
 
-.PHONY: help train install test lint format serve summary mlflow clean quick best peer-split league
+.PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,7 +85,10 @@ test: install  ## style, types, then all tests with coverage
 	ruff check .
 	ruff format --check .
 	mypy
-	OMP_NUM_THREADS=1 python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
+fuzz: install  ## ask the whole HTTP contract 20,000 times and more what it does not expect
+	OMP_NUM_THREADS=1 TICKETS_FUZZ=1100 python -m pytest -s tests/serving/test_fuzz.py
 
 clean:  ## remove what was made, keep the environment and what was fetched
 	rm -rf data/prepared models/trained models/bundles evaluation/reports .cache

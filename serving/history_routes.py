@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import StreamingResponse
 
 from data import store as stored
@@ -30,8 +31,15 @@ class Export(stored.Query):
     format: Form
 
 
+class AnyText(PathConvertor):
+    """The rest of a path whatever is in it; Starlette's own stops at a line break."""
+
+    regex = "(?s:.*)"
+
+
 def install(app: FastAPI, archive: Archive) -> None:
     """Tell stored predictions at /v1/predictions, and erase at /v1/tickets and /v1/customers."""
+    register_url_convertor("any_text", AnyText())
     app.openapi_tags = [
         *(app.openapi_tags or []),
         {"name": "history", "description": "Find what was answered, and erase it"},
@@ -115,7 +123,7 @@ def install(app: FastAPI, archive: Archive) -> None:
         return KeptPrediction.of(found)
 
     @app.delete(
-        "/v1/tickets/{ticket_id:path}",
+        "/v1/tickets/{ticket_id:any_text}",
         tags=["history"],
         summary="Erase a ticket",
         responses={
@@ -133,7 +141,7 @@ def install(app: FastAPI, archive: Archive) -> None:
         return await archive.erase(Erasure(ticket_id=ticket_id), ACTOR, datetime.now(UTC))
 
     @app.delete(
-        "/v1/customers/{customer:path}",
+        "/v1/customers/{customer:any_text}",
         tags=["history"],
         summary="Erase a customer",
         responses={

@@ -72,7 +72,14 @@ def test_the_service_answers_from_the_champion(
     from serving import service
     from serving.settings import Settings
 
-    settings = Settings.model_validate({"bundle_store": str(walked / "store")})
+    settings = Settings.model_validate(
+        {
+            "bundle_store": str(walked / "store"),
+            "store": f"sqlite:///{tmp_path / 'store.db'}",
+            "spool": tmp_path / "spool",
+            "jobs_folder": tmp_path / "jobs",
+        }
+    )
     monkeypatch.setattr(service, "settings", settings)
     with TestClient(service.TicketAssistantService.to_asgi()) as client:
         deadline = time.monotonic() + 60

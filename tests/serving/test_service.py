@@ -1,5 +1,6 @@
 """The service as BentoML runs it: in this process, and as the command an operator types."""
 
+import json
 import os
 import signal
 import socket
@@ -82,6 +83,15 @@ def published(tickets: Tickets, tmp_path_factory: pytest.TempPathFactory) -> Pub
     return Published(store, manifest)
 
 
+def kept_in(folder: Path) -> dict[str, str]:
+    """Settings that keep what is answered, said and asked in a folder of the test."""
+    return {
+        "store": f"sqlite:///{folder / 'store.db'}",
+        "spool": str(folder / "spool"),
+        "jobs_folder": str(folder / "jobs"),
+    }
+
+
 @pytest.mark.usefixtures("restored_logging")
 def test_the_service_answers_from_the_published_bundle(
     published: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -90,7 +100,9 @@ def test_the_service_answers_from_the_published_bundle(
     from serving import service
 
     published.deploy()
-    settings = Settings.model_validate({"bundle_store": str(published.store.root)})
+    settings = Settings.model_validate(
+        {"bundle_store": str(published.store.root), **kept_in(tmp_path)}
+    )
     monkeypatch.setattr(service, "settings", settings)
     with TestClient(service.TicketAssistantService.to_asgi()) as client:
         wait_until(lambda: client.get("/readyz").status_code == 200)
@@ -142,6 +154,7 @@ def server(published: Published, tmp_path_factory: pytest.TempPathFactory) -> It
         "TICKETS_BUNDLE_STORE": str(published.store.root),
         "TICKETS_FOLLOW_SECONDS": "0.2",
         "TICKETS_MAX_BODY_BYTES": "20000",
+        **{f"TICKETS_{name.upper()}": value for name, value in kept_in(folder).items()},
     }
     environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
     (folder / "bentoml").mkdir()
@@ -225,3 +238,25 @@ def test_no_word_of_a_client_reaches_the_logs_or_metrics_of_the_process(server: 
     logged = server.log.read_text()
     assert "POST /v1/predict 200" in logged
     assert SECRET not in logged
+
+
+def test_the_live_server_keeps_what_it_answers_and_what_is_said_of_it(server: Server) -> None:
+    told = server.ask("POST", "/v1/predict", json={"id": "T-9", "text": "the build is red"}).json()
+    stored = f"/v1/predictions/{told['id']}"
+    wait_until(lambda: server.status(stored) == 200)
+    target = next(iter(told["targets"]))
+    said = {"key": "k", "prediction_id": told["id"], "target": target, "verdict": "confirm"}
+    kept = server.ask("POST", "/v1/feedback", json=said)
+    assert kept.json()["feedback"][0]["kept"] == "stored"
+    assert server.ask("GET", stored).json()["feedback"][0]["verdict"] == "confirm"
+    assert server.ask("DELETE", "/v1/tickets/T-9").json()["predictions"] == 1
+    assert server.status(stored) == 404
+
+
+def test_the_live_server_works_through_a_job(server: Server) -> None:
+    lines = b'{"text": "the build is red"}\n{"text": ""}\n'
+    header = {"content-type": "application/x-ndjson"}
+    job = server.ask("POST", "/v1/jobs", content=lines, headers=header).json()["id"]
+    wait_until(lambda: server.ask("GET", f"/v1/jobs/{job}").json()["state"] == "done")
+    answers = server.ask("GET", f"/v1/jobs/{job}/result").text.splitlines()
+    assert [json.loads(line)["problem"] is None for line in answers] == [True, False]
