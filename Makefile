@@ -88,7 +88,7 @@ test: install  ## style, types, then all tests with coverage
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 fuzz: install  ## ask the whole HTTP contract 20,000 times and more what it does not expect
-	OMP_NUM_THREADS=1 TICKETS_FUZZ=1100 python -m pytest -s tests/serving/test_fuzz.py
+	OMP_NUM_THREADS=1 TICKETS_FUZZ=1500 python -m pytest -s tests/serving/test_fuzz.py
 
 clean:  ## remove what was made, keep the environment and what was fetched
 	rm -rf data/prepared models/trained models/bundles evaluation/reports .cache

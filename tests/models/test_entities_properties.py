@@ -138,15 +138,15 @@ PHRASES = (
 
 
 @pytest.mark.parametrize("piece", [*SINGLE, *SHORT.split(), *PHRASES.split("|")], ids=repr)
-def test_the_worst_of_50_000_characters_take_less_than_a_second(piece: str) -> None:
+def test_the_worst_of_50_000_characters_take_less_than_two_seconds(piece: str) -> None:
     text = (piece * LENGTH)[:LENGTH]
     taken: list[float] = []
-    # A neighbour on the same core slows one try, not three; a runaway is slow every time.
-    while len(taken) < 3 and min(taken, default=1) >= 1:
+    # Tests that run beside it slow one try, not three; a runaway is slow every time.
+    while len(taken) < 3 and min(taken, default=2) >= 2:
         began = time.process_time()
         found = FINDER.find(text)
         taken.append(time.process_time() - began)
-    assert min(taken) < 1
+    assert min(taken) < 2
     check(text, found[:100])
 
 

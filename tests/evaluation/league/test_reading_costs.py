@@ -42,13 +42,13 @@ class Slow(Readers):
     def without(self, *names: str) -> "Slow":
         return Slow(**{name: s for name, s in self.seconds.items() if name not in names})
 
-    def read(self, written, texts, times, states=None) -> Readings:
+    def read(self, written, texts, times, states=None, languages=None) -> Readings:
         time.sleep(sum(self.seconds.values()))
         return Readings([()] * len(written), [None] * len(written), ())
 
 
 class Broken(Slow):
-    def read(self, written, texts, times, states=None) -> Readings:
+    def read(self, written, texts, times, states=None, languages=None) -> Readings:
         return Readings([()] * len(written), [None] * len(written), (TAGGER,))
 
 
