@@ -295,7 +295,8 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         summary=app.summary,
         description=app.description,
         routes=app.routes,
-        tags=app.openapi_tags,
+        # What operators look at comes after what applications do.
+        tags=sorted(app.openapi_tags or [], key=lambda tag: tag["name"] == "operations"),
     )
     schemas: dict[str, Any] = spec["components"]["schemas"]
     for model in (Problem, InvalidField):
