@@ -33,18 +33,10 @@ class FinalParams(BaseModel):
     learning_rate: float | None = Field(default=None, gt=0)
     frozen_layers: int | None = Field(default=None, ge=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
-    doubt: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="share of what a ticket is to be answered that comes from the fold which has "
-        "not seen it, the rest from its label",
-    )
 
     def applied(self, params: "FinetunedParams") -> "FinetunedParams":
         """The params of this final fit."""
-        changed = self.model_dump(exclude={"start", "doubt"}, exclude_none=True)
-        return params.model_copy(update=changed)
+        return params.model_copy(update=self.model_dump(exclude={"start"}, exclude_none=True))
 
 
 class FinetunedParams(BaseModel):
@@ -73,23 +65,6 @@ class FinetunedParams(BaseModel):
         min_length=1,
         description="fits on all tickets; the answers of several are averaged",
     )
-
-
-class Doubt(NamedTuple):
-    """Answers beside the labels: some labels are wrong, and what models that have not seen a ticket
-    make of it tells where.
-
-    Reed et al., "Training deep neural networks on noisy labels with bootstrapping", ICLR 2015
-    workshop, eq. 6 (soft), with the answers of other models in place of the network's own.
-
-    Attributes
-    ----------
-    share : of the wanted answer, in [0, 1)
-    answers : target -> probabilities of shape (n, k), columns in the order of sorted class names
-    """
-
-    share: float
-    answers: dict[str, Probabilities]
 
 
 class Network(NamedTuple):
@@ -139,7 +114,6 @@ class FinetunedMember:
         valid: tuple[Sequence[str], Labels] | None = None,
         checkpoint: Path | None = None,
         start: "Sequence[FinetunedMember]" = (),
-        doubt: Doubt | None = None,
     ) -> Self:
         """Train encoder and heads jointly; a missing label adds nothing to the loss.
 
@@ -150,7 +124,6 @@ class FinetunedMember:
             accuracy without increasing inference time", ICML 2022
         valid : texts and labels the early stopping looks at; without them every epoch is run
         checkpoint : a folder the state is kept in, so that an interrupted fit goes on from it
-        doubt : other answers to the same texts, believed to a part
         """
         from models.finetuning import finetune
 
@@ -174,7 +147,6 @@ class FinetunedMember:
             checkpoint=checkpoint,
             progress=self._progress,
             frozen=self._frozen,
-            doubt=doubt,
         )
         self._networks = [Network(encoder, heads)]
         return self

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from models.frozen_states import FrozenStates, pass_layers
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from models.finetuned import Doubt, FinetunedParams
+    from models.finetuned import FinetunedParams
 
 CHECKPOINT_SECONDS = 60.0
 """Least time between two checkpoints; one costs about half a second."""
@@ -40,15 +40,13 @@ class Inputs:
     """Texts as the network reads them, with the classes it is to find.
 
     `states`, where there are any, are those above the `frozen_layers`; `truth` has shape
-    (n, n_targets); `doubt` has a tensor of shape (n, k) per target, where there is any.
+    (n, n_targets).
     """
 
     tokens: list[list[int]]
     states: list[torch.Tensor] | None
     frozen_layers: int
     truth: torch.Tensor
-    doubt: tuple[torch.Tensor, ...] = ()
-    share: float = 0.0
 
 
 def finetune(
@@ -64,7 +62,6 @@ def finetune(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     frozen: FrozenStates | None = None,
-    doubt: "Doubt | None" = None,
 ) -> tuple[Heads, list[dict[str, float]]]:
     """Train the encoder in place and return its heads with the history of the looks at valid.
 
@@ -76,7 +73,6 @@ def finetune(
     ----------
     start : heads to begin with; drawn at random if None
     frozen : keeps what the frozen layers make of each text, to be shared by several fits
-    doubt : answers to `texts` that are learned beside the labels
 
     Returns
     -------
@@ -96,9 +92,6 @@ def finetune(
     if params.frozen_layers:
         frozen = frozen or FrozenStates(params.frozen_layers)
     train = _inputs(encoder, targets, texts, labels, frozen, progress)
-    if doubt is not None:
-        other = tuple(torch.from_numpy(doubt.answers[name]).float() for name in targets)
-        train = replace(train, doubt=other, share=doubt.share)
     held_out = _inputs(encoder, targets, *valid, frozen) if valid else None
     plan = [
         batch
@@ -239,21 +232,13 @@ def _loss(
     """Mean cross entropy over the targets; a target without a label in the batch adds 0."""
     pooled = _pooled(encoder, inputs, rows)
     logits = [head(pooled) for head in heads]
-    batch = torch.from_numpy(rows)
-    wanted = inputs.truth[batch].to(encoder.device)
+    wanted = inputs.truth[torch.from_numpy(rows)].to(encoder.device)
     total = torch.zeros((), device=encoder.device)
     for column, answer in enumerate(logits):
-        labelled = wanted[:, column] != IGNORED
-        if not bool(labelled.any()):
-            continue
-        loss = torch.nn.functional.cross_entropy(
-            answer, wanted[:, column], ignore_index=IGNORED, label_smoothing=smoothing
-        )
-        if inputs.doubt:
-            other = inputs.doubt[column][batch].to(encoder.device)
-            apart = torch.nn.functional.cross_entropy(answer[labelled], other[labelled])
-            loss = (1 - inputs.share) * loss + inputs.share * apart
-        total = total + loss
+        if bool((wanted[:, column] != IGNORED).any()):
+            total = total + torch.nn.functional.cross_entropy(
+                answer, wanted[:, column], ignore_index=IGNORED, label_smoothing=smoothing
+            )
     return total / len(logits)
 
 

@@ -97,11 +97,10 @@ def fit_target(
         if ensemble.pool_C is not None:
             folds = group_folds(prepared, train)
             chosen = choose_members(of(train), truth[train], own, folds, ensemble.pool_C)
-            if chosen.pool is not None:
-                final = final.model_copy(update={"pool": chosen.pool})
+            if (pool := chosen.pool) is not None:
                 if fitted_on is valid:
-                    temperature = fit_temperature(final.combine(of(valid)), truth[valid])
-                    final = final.model_copy(update={"pool": chosen.pool.cooled(temperature)})
+                    pool = pool.cooled(fit_temperature(pool.combine(of(valid)), truth[valid]))
+                final = final.model_copy(update={"pool": pool})
                 calibrated[splits["train"]] = chosen.pool.combine(of(splits["train"]))
                 calibrated[train] = chosen.probabilities
     others = known.copy()

@@ -19,10 +19,9 @@ from tqdm import tqdm
 from data.prepared import Prepared, read_prepared
 from data.split import SPLITS
 from models.assistant import MEMBERS
-from models.base import Labels, Member, Probabilities, align_columns, classes_of
-from models.calibration import apply_temperature, fit_temperature
+from models.base import Labels, Member, Probabilities, align_columns
 from models.embedding import EmbeddingMember, EmbeddingParams
-from models.finetuned import Doubt, FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember, FinetunedParams
 from models.linear import LinearMember, LinearParams
 from pipelines import run
 from pipelines.params import Params, read_params
@@ -46,7 +45,7 @@ FEATURES = "features.npz"
 def cross_fit(
     prepared: Prepared,
     folds: int,
-    fit: Callable[[Rows, str, Sequence[M], Answers], M],
+    fit: Callable[[Rows, str, Sequence[M]], M],
     answer: Callable[[M, Rows], dict[str, Probabilities]],
 ) -> tuple[M, Answers]:
     """The member fitted on all train rows, and an unseen-by-its-model answer for each row.
@@ -56,8 +55,7 @@ def cross_fit(
 
     Parameters
     ----------
-    fit : gets the rows, a name, and for the final fit the members of the folds, with the answers
-        that they gave to each other's rows
+    fit : gets the rows, a name, and for the final fit the members of the folds
 
     Returns
     -------
@@ -78,10 +76,10 @@ def cross_fit(
     fitted: list[M] = []
     for number in range(folds if folds > 1 else 0):
         logger.info("fold %d of %d", number + 1, folds)
-        fitted.append(fit(train[fold != number], f"fold-{number}", (), answers))
+        fitted.append(fit(train[fold != number], f"fold-{number}", ()))
         note(fitted[-1], train[fold == number])
     logger.info("final fit on %d tickets", len(train))
-    member = fit(train, "final", fitted, answers)
+    member = fit(train, "final", fitted)
     note(member, prepared.rows("valid", "calibration", "test"))
     return member, answers
 
@@ -96,7 +94,7 @@ def train_linear(prepared: Prepared, folds: int, params: LinearParams) -> tuple[
     """The linear member, its vocabulary learned anew in each fold."""
     texts = prepared.texts()
 
-    def fit(rows: Rows, name: str, fitted: Sequence[LinearMember], unseen: Answers) -> LinearMember:
+    def fit(rows: Rows, name: str, fitted: Sequence[LinearMember]) -> LinearMember:
         member = LinearMember(params)
         return member.fit([texts[i] for i in rows], labels_of(prepared, rows))
 
@@ -122,9 +120,7 @@ def train_embedding(
     if keep:
         keep(vectors)
 
-    def fit(
-        rows: Rows, name: str, fitted: Sequence[EmbeddingMember], unseen: Answers
-    ) -> EmbeddingMember:
+    def fit(rows: Rows, name: str, fitted: Sequence[EmbeddingMember]) -> EmbeddingMember:
         return encoder.fresh().fit_features(vectors[rows], labels_of(prepared, rows))
 
     return cross_fit(prepared, folds, fit, lambda m, rows: m.predict_features(vectors[rows]))
@@ -158,7 +154,6 @@ def train_finetuned(
         chosen: FinetunedParams,
         start: Sequence[FinetunedMember] = (),
         draw: int = 0,
-        doubt: Doubt | None = None,
     ) -> FinetunedMember:
         if chosen.frozen_layers not in shared:
             for states in shared.values():
@@ -180,12 +175,9 @@ def train_finetuned(
                 valid=held_out,
                 checkpoint=checkpoints / name,
                 start=start,
-                doubt=doubt,
             )
 
-    def fit(
-        rows: Rows, name: str, fitted: Sequence[FinetunedMember], unseen: Answers
-    ) -> FinetunedMember:
+    def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
         if name != "final":
             return fit_one(rows, name, params)
         members = []
@@ -194,8 +186,7 @@ def train_finetuned(
             alone = final.start == "folds" and not fitted
             chosen = params if alone else final.applied(params)
             start = fitted if final.start == "folds" else ()
-            doubt = doubt_labels(prepared, rows, unseen, final.doubt) if fitted else None
-            members.append(fit_one(rows, f"final-{draw + 1}", chosen, start, draw, doubt))
+            members.append(fit_one(rows, f"final-{draw + 1}", chosen, start, draw))
         return members[0].joined(members[1:])
 
     latest: list[tuple[Rows, NDArray[np.float32]]] = []
@@ -213,26 +204,6 @@ def train_finetuned(
         vectors[train] = member.encode([texts[i] for i in train])
         keep(vectors)
     return member, answers
-
-
-def doubt_labels(prepared: Prepared, rows: Rows, unseen: Answers, share: float) -> Doubt | None:
-    """What the folds made of these rows, as sure of themselves as they are right; None at share 0.
-
-    Parameters
-    ----------
-    unseen : target -> probabilities of shape (n_rows, n_classes), columns as in prepared.targets
-    """
-    if not share:
-        return None
-    labels, answers = labels_of(prepared, rows), {}
-    for target, classes in classes_of(labels).items():
-        truth = prepared.label_index(target)[rows]
-        found = unseen[target][rows].astype(np.float64)
-        known = truth >= 0
-        honest = apply_temperature(found, fit_temperature(found[known], truth[known]))
-        columns = [prepared.targets[target].index(name) for name in classes]
-        answers[target] = honest[:, columns] / honest[:, columns].sum(axis=1, keepdims=True)
-    return Doubt(share, answers)
 
 
 def checkpoint_folder(prepared: Prepared, params: BaseModel, folds: int, seed: int) -> Path:

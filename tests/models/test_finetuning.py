@@ -8,7 +8,7 @@ import torch
 
 from models import finetuning
 from models.batching import IGNORED, bucketed_batches, encode_labels, pad_states, pad_tokens
-from models.finetuned import Doubt, FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember, FinetunedParams
 from models.finetuning import one_cycle
 from models.frozen_states import FrozenStates
 
@@ -150,16 +150,3 @@ def test_states_that_are_kept_give_the_same_answers(tickets) -> None:
     member._frozen = None
     for target, probabilities in member.predict_proba(tickets.texts[30:60]).items():
         np.testing.assert_allclose(kept[target], probabilities, atol=0.01)
-
-
-def test_doubt_draws_the_answers_to_those_of_other_models(tickets) -> None:
-    texts, labels = tickets.texts[:48], {t: c[:48] for t, c in tickets.labels.items()}
-    plain = FinetunedMember(SMALL).fit(texts, labels)
-    others = {}
-    for target, names in plain.targets_.items():
-        others[target] = np.zeros((len(texts), len(names)))
-        others[target][:, 0] = 1
-    doubting = FinetunedMember(SMALL).fit(texts, labels, doubt=Doubt(0.9, others))
-    for target, before in plain.predict_proba(texts).items():
-        after = doubting.predict_proba(texts)[target]
-        assert after[:, 0].mean() > before[:, 0].mean() + 0.2

@@ -10,18 +10,11 @@ import pytest
 from data.errors import DataError
 from data.prepared import Prepared
 from models.embedding import EmbeddingParams
-from models.finetuned import Doubt, FinalParams, FinetunedMember, FinetunedParams
+from models.finetuned import FinalParams, FinetunedMember, FinetunedParams
 from models.linear import LinearParams
 from pipelines import train
 from pipelines.memory import read_features
-from pipelines.train import (
-    cross_fit,
-    doubt_labels,
-    labels_of,
-    train_embedding,
-    train_finetuned,
-    train_linear,
-)
+from pipelines.train import cross_fit, labels_of, train_embedding, train_finetuned, train_linear
 from tests.walk import set_out, take
 
 
@@ -63,7 +56,7 @@ class Recorder:
 def test_no_row_is_answered_by_a_model_that_was_fitted_on_it(prepared: Prepared) -> None:
     fitted: list[Recorder] = []
 
-    def fit(rows: np.ndarray, name: str, folds: list[Recorder], unseen: dict) -> Recorder:
+    def fit(rows: np.ndarray, name: str, folds: list[Recorder]) -> Recorder:
         assert list(folds) == (fitted if name == "final" else [])
         fitted.append(Recorder(rows))
         return fitted[-1]
@@ -253,49 +246,3 @@ def test_features_that_are_missing_or_of_other_tickets_are_refused(
     np.savez(tmp_path / train.FEATURES, features=np.zeros((3, 2), np.float32))
     with pytest.raises(DataError, match="speaks of 3 tickets"):
         read_features(tmp_path, prepared)
-
-
-def test_the_final_fit_learns_what_the_folds_made_of_each_ticket(
-    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
-    told: list[Doubt | None] = []
-    real = FinetunedMember.fit
-
-    def watched(self, *args, doubt, **kwargs):
-        told.append(doubt)
-        return real(self, *args, doubt=doubt, **kwargs)
-
-    monkeypatch.setattr(FinetunedMember, "fit", watched)
-    params = FinetunedParams(
-        max_tokens=16, epochs=1, frozen_layers=5, final=(FinalParams(doubt=0.4),)
-    )
-    _, answers = train_finetuned(prepared, 2, params, seed=1)
-    assert told[:2] == [None, None]
-    assert told[2] is not None
-    rows = prepared.rows("train")
-    found = told[2].answers["category"]
-    assert told[2].share == 0.4
-    assert found.shape == (len(rows), len(prepared.targets["category"]))
-    np.testing.assert_allclose(found.sum(axis=1), 1)
-    np.testing.assert_array_equal(found.argmax(axis=1), answers["category"][rows].argmax(axis=1))
-    assert told[2].answers["severity"].shape == (len(rows), len(prepared.targets["severity"]))
-
-
-def test_no_share_of_doubt_is_no_doubt(prepared: Prepared) -> None:
-    assert doubt_labels(prepared, prepared.rows("train"), {}, 0.0) is None
-
-
-def test_doubt_is_as_sure_as_the_folds_were_right(prepared: Prepared) -> None:
-    rows = prepared.rows("train")
-    unseen = {}
-    for target, names in prepared.targets.items():
-        truth = prepared.label_index(target)
-        answers = np.full((len(truth), len(names)), 1e-3)
-        random = np.random.default_rng(0)
-        said = np.where(random.random(len(truth)) < 0.7, truth, (truth + 1) % len(names))
-        answers[np.arange(len(truth)), said] = 1.0
-        unseen[target] = (answers / answers.sum(axis=1, keepdims=True)).astype(np.float32)
-    doubt = doubt_labels(prepared, rows, unseen, 0.5)
-    assert doubt is not None
-    assert doubt.answers["category"].max(axis=1).mean() == pytest.approx(0.7, abs=0.1)
