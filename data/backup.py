@@ -8,7 +8,6 @@ tables, the last how many rows there are of each and the SHA-256 of all lines be
 import gzip
 import hashlib
 import json
-import os
 from collections import Counter
 from itertools import groupby, islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from uuid import uuid4
 from sqlalchemy import Engine, func, select
 
 from data.backup_sqlite import copy_in, copy_out, is_sqlite_file
+from data.durable import sync_folder
 from data.errors import StoreError
 from data.sql_engine import is_postgres, reading, where, writing
 from data.sql_migrations import migrate, newest_revision, require_newest
@@ -51,7 +51,7 @@ def back_up(engine: Engine, path: Path) -> Counts:
         path.parent.mkdir(parents=True, exist_ok=True)
         counts = copy_out(engine, partial) if path.suffix == ".db" else _write(engine, partial)
         partial.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {type(error).__name__}") from None
     finally:
@@ -180,11 +180,3 @@ def _parse(path: Path, line: bytes) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise StoreError(f"{path.name} is damaged: a line of it is not a JSON object")
     return parsed
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,9 +8,9 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pyarrow as pa
@@ -29,6 +29,8 @@ COLUMNS = {
     "right_label": _TEXT, "status": _TEXT, "author": _TEXT, "said_at": _TIME,
 }  # fmt: skip
 """Columns of CSV and parquet; those from `verdict` on are empty where nothing was said."""
+
+Form = Literal["csv", "jsonl", "parquet"]
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would compute: OWASP, "CSV Injection"."""
@@ -51,20 +53,31 @@ def export(store: Store, query: Query, path: Path) -> int:
     DataError
         If the ending is none of .csv, .jsonl and .parquet, or the file cannot be written.
     """
-    write = _WRITERS.get(path.suffix.lower())
-    if write is None:
-        raise DataError(f"{path.name} should end in one of {', '.join(_WRITERS)}")
+    form = path.suffix.lower().removeprefix(".")
+    if form not in _PIECES:
+        raise DataError(f"{path.name} should end in one of .{', .'.join(_PIECES)}")
     partial = path.with_name(f".{uuid4().hex[:12]}.{path.name}")
     counted = _Counted(store.stream(query))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial, counted)
+        with partial.open("wb") as file:
+            file.writelines(_PIECES[form](counted))
         partial.replace(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {type(error).__name__}") from None
     finally:
         partial.unlink(missing_ok=True)
     return counted.number
+
+
+def pieces(found: Iterator[Answered], form: Form) -> Iterator[bytes]:
+    """The bytes of such a file, a piece at a time.
+
+    The first prediction is read at once, so that a store that is down is an error and not a file
+    that ends early.
+    """
+    first = list(islice(found, 1))
+    return _PIECES[form](chain(first, found))
 
 
 def json_lines(found: Iterable[Answered]) -> Iterator[str]:
@@ -129,26 +142,45 @@ def _cell(value: object) -> object:
     return value
 
 
-def _write_csv(path: Path, found: Iterable[Answered]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(csv_lines(found))
-
-
-def _write_json_lines(path: Path, found: Iterable[Answered]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json_lines(found))
-
-
-def _write_parquet(path: Path, found: Iterable[Answered]) -> None:
+def _parquet(found: Iterable[Answered]) -> Iterator[bytes]:
     schema = pa.schema(list(COLUMNS.items()))
     rows = flat_rows(found)
-    with pq.ParquetWriter(path, schema) as writer:
+    sink = _Sink()
+    with pq.ParquetWriter(sink, schema) as writer:
         while part := list(islice(rows, _CHUNK)):
             writer.write_table(pa.Table.from_pylist(part, schema=schema))
+            yield sink.take()
+    yield sink.take()
 
 
-_WRITERS: dict[str, Callable[[Path, Iterable[Answered]], None]] = {
-    ".csv": _write_csv,
-    ".jsonl": _write_json_lines,
-    ".parquet": _write_parquet,
+class _Sink(io.RawIOBase):
+    """A file that only grows and whose beginning may be taken away while it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, content: object) -> int:
+        part = bytes(content)  # type: ignore[call-overload]
+        self._parts.append(part)
+        self._position += len(part)
+        return len(part)
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+_PIECES: dict[str, Callable[[Iterable[Answered]], Iterator[bytes]]] = {
+    "csv": lambda found: (line.encode() for line in csv_lines(found)),
+    "jsonl": lambda found: (line.encode() for line in json_lines(found)),
+    "parquet": _parquet,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from data.durable import copy_file, fill_folder, write_text
 from data.errors import BundleError
 from data.schema import Ticket
 from models.content import (
@@ -18,7 +19,6 @@ from models.content import (
     version_of,
     warn_of_other_libraries,
 )
-from models.durable import copy_file, fill_folder, write_text
 from models.ensemble import read_ensemble
 from models.manifest import (
     CARD,

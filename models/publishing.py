@@ -14,10 +14,10 @@ from uuid import uuid4
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from data.durable import copy_file, fill_folder, write_text
 from data.errors import BundleError
 from models.bundle import verify
 from models.deployment import DEPLOYMENT, Deployment, parse_deployment
-from models.durable import copy_file, fill_folder, write_text
 from models.manifest import MANIFEST, is_version, read_manifest
 
 logger = logging.getLogger(__name__)

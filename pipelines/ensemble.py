@@ -98,11 +98,11 @@ def fit_target(
             folds = group_folds(prepared, train)
             chosen = choose_members(of(train), truth[train], own, folds, ensemble.pool_C)
             if (pool := chosen.pool) is not None:
+                calibrated[splits["train"]] = pool.combine(of(splits["train"]))
+                calibrated[train] = chosen.probabilities
                 if fitted_on is valid:
                     pool = pool.cooled(fit_temperature(pool.combine(of(valid)), truth[valid]))
                 final = final.model_copy(update={"pool": pool})
-                calibrated[splits["train"]] = chosen.pool.combine(of(splits["train"]))
-                calibrated[train] = chosen.probabilities
     others = known.copy()
     if unseen:
         others[splits["train"]] = False

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.durable import write_text
+from data.durable import write_text
 from pipelines.environment import configure_logging, set_seed, set_switches
 from pipelines.revision import read_revision
 from pipelines.tracking import Tracker, start_tracking

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from data.durable import sync_folder, write_text
 from data.errors import DataError, ModelError
 from data.row_streams import RowSource
 from data.row_writing import Kind, RowWriter, Value, finish
 from data.schema import Prediction, Ticket
 from data.tables import Row
-from models.durable import sync_folder, write_text
 from pipelines.progress import counted
 from pipelines.score_checkpoint import (
     Checkpoint,

@@ -15,7 +15,7 @@ from data.schema import ArmKind, Prediction, Record, Ticket
 from models.deployment import Arm, Challenger, Deployment, Shadow
 from serving.arms import (
     Assignment,
-    Recorder,
+    Keep,
     Told,
     assign,
     choose,
@@ -96,14 +96,14 @@ class Answering:
         batcher: Batcher,
         telemetry: Telemetry,
         shadows: Shadows | None = None,
-        recorder: Recorder | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self._settings = settings
         self._assistants = assistants
         self._batcher = batcher
         self._telemetry = telemetry
         self._shadows = shadows
-        self._recorder = recorder
+        self._keep = keep
         self._tickets: Counter[tuple[ArmKind, str]] = Counter()
 
     async def answer(
@@ -144,7 +144,7 @@ class Answering:
         self._tickets.update((one.kind, one.version) for one in drawn)
         self._telemetry.answered(predictions)
         self._telemetry.told(told)
-        self._record(told)
+        await self._record(told)
         return told
 
     async def watch(self, told: Sequence[Told]) -> None:
@@ -241,11 +241,11 @@ class Answering:
             customer=customer,
         )
 
-    def _record(self, told: Sequence[Told]) -> None:
-        if self._recorder is None:
+    async def _record(self, told: Sequence[Told]) -> None:
+        if self._keep is None:
             return
         try:
-            self._recorder(told)
+            await self._keep(told)
         except Exception as error:  # noqa: BLE001 - an answer is worth more than its record
             self._telemetry.not_recorded.inc(len(told))
             logger.error("answers were not recorded\n%s", anonymous_traceback(error))

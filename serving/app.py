@@ -11,7 +11,7 @@ from data.schema import Prediction, Ticket
 from serving import feedback_routes, history_routes, job_routes, pages, problems, review_routes
 from serving.answering import ARMS, Answering, Arms
 from serving.archive import Archive
-from serving.arms import Recorder
+from serving.arms import Keep
 from serving.assistants import Assistants
 from serving.batching import Batcher
 from serving.contract import (
@@ -92,11 +92,16 @@ def create_app(
     batcher: Batcher,
     telemetry: Telemetry,
     shadows: Shadows | None = None,
-    recorder: Recorder | None = None,
+    keep: Keep | None = None,
     archive: Archive | None = None,
     jobs: Jobs | None = None,
 ) -> FastAPI:
-    """The application, from parts that are built and closed by the caller."""
+    """The application, from parts that are built and closed by the caller.
+
+    Parameters
+    ----------
+    keep : told of every answer before it leaves; by default the archive
+    """
     app = FastAPI(
         title="Ticket Assistant",
         version="1",
@@ -124,7 +129,8 @@ def create_app(
                 raise
             raise problems.DeadlineError(settings.timeout_seconds) from None
 
-    answering = Answering(settings, assistants, batcher, telemetry, shadows, recorder)
+    keep = keep or (archive.keep if archive else None)
+    answering = Answering(settings, assistants, batcher, telemetry, shadows, keep)
 
     async def answer(
         tickets: tuple[Ticket, ...],
@@ -134,8 +140,6 @@ def create_app(
         customer: str | None,
     ) -> list[Prediction]:
         told = await in_time(answering.answer(tickets, key, arm, customer))
-        if archive is not None:
-            await archive.keep(told)
         later.add_task(answering.watch, told)
         return [one.prediction for one in told]
 
@@ -265,8 +269,6 @@ def create_app(
 
     async def answer_job(tickets: Sequence[Ticket]) -> list[Prediction]:
         told = await answering.answer(tickets)
-        if archive is not None:
-            await archive.keep(told)
         await answering.watch(told)
         return [one.prediction for one in told]
 

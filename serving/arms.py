@@ -7,7 +7,7 @@ different purposes are independent, and whoever knows the salt can repeat each o
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,7 +49,10 @@ class Told:
 
 
 Recorder = Callable[[Sequence[Told]], None]
-"""Told of the answers of a request before they leave, and of shadows' answers from their thread."""
+"""Told of the answers of shadows, in their thread."""
+
+Keep = Callable[[Sequence[Told]], Awaitable[None]]
+"""Told of the answers of a request before they leave, in the event loop."""
 
 
 def draw(salt: str, purpose: str, key: str) -> float:

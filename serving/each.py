@@ -13,7 +13,8 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from data.schema import Prediction, Record, Ticket
 from serving.contract import PREDICTION
 from serving.edge import anonymous_traceback
-from serving.problems import KINDS, MAX_ERRORS, Problem, ServingError, invalid_fields
+from serving.limits import too_long
+from serving.problems import KINDS, Problem, ServingError, invalid_fields, told_invalid
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -65,10 +66,8 @@ def read_ticket(value: object, index: int, settings: Settings) -> Ticket | Probl
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         return _invalid([{**item, "loc": (*place, *item["loc"])} for item in found])
-    if len(ticket.text) > settings.max_text:
-        message = f"String should have at most {settings.max_text} characters"
-        return _invalid([{"type": "string_too_long", "loc": (*place, "text"), "msg": message}])
-    return ticket
+    errors = too_long(ticket, settings, place)
+    return _invalid(errors) if errors else ticket
 
 
 def read_line(line: bytes, index: int, settings: Settings) -> Ticket | Problem:
@@ -132,12 +131,5 @@ async def _ask(answer: Answer, tickets: tuple[Ticket, ...]) -> Sequence[Predicti
 
 
 def _invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
-    kind, fields = KINDS[RequestValidationError], invalid_fields(errors)
-    return Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=f"{len(fields)} field{' is' if len(fields) == 1 else 's are'} not valid",
-        errors=tuple(fields[:MAX_ERRORS]),
-        error_count=len(fields),
-    )
+    kind = KINDS[RequestValidationError]
+    return Problem(type=kind.type, title=kind.title, status=kind.status, **told_invalid(errors))

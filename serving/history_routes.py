@@ -11,16 +11,22 @@ from starlette.responses import StreamingResponse
 
 from data import store as stored
 from data.errors import DataError, StoreError
+from data.export import Form, pieces
 from data.store import Erasure
 from serving.archive import Archive, ErasedEverywhere
 from serving.contract import example
 from serving.contract import problems as problem_docs
-from serving.exporting import MEDIA_TYPES, Form, pieces
 from serving.history import KEPT, KeptPage, KeptPrediction, Search
 from serving.problems import NotFoundError, ParametersError
 
 ACTOR = "api"
 """Who erased, in the audit log, until callers are known by name."""
+
+MEDIA_TYPES: dict[Form, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl",
+    "parquet": "application/vnd.apache.parquet",
+}
 
 ERASED: JsonValue = {"predictions": 3, "feedback": 1, "waiting": 0, "spooled": 0}
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.job_upload import Incoming
-from serving.limits import BodyLimit
+from serving.limits import BodyLimit, media_type_of
 from serving.settings import Settings
 
 PATH = "/v1/jobs"
@@ -80,8 +80,3 @@ def as_lines(body: bytes) -> bytes:
 def refusal(rule: str, place: tuple[str, ...], message: str) -> RequestValidationError:
     """What is wrong with a body, to be raised."""
     return RequestValidationError([{"type": rule, "loc": place, "msg": message}])
-
-
-def media_type_of(claimed: str) -> str:
-    """A content-type without its parameters."""
-    return claimed.partition(";")[0].strip().lower()

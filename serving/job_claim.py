@@ -58,8 +58,8 @@ class Claim:
         self._output: IO[bytes] = (folder / OUTPUT).open("r+b")
         self._input: IO[bytes] = (folder / INPUT).open("rb")
         self._since = self._kept_at = time.monotonic()
-        self.state = self._recovered(state)
-        self._seconds = self.state.seconds
+        self._seconds = state.seconds
+        self._recover(state)
         self.keep()
 
     @property
@@ -127,14 +127,13 @@ class Claim:
             }
         )
 
-    def _recovered(self, state: JobState) -> JobState:
-        """Where it really stands; cuts off a line that was not finished."""
+    def _recover(self, state: JobState) -> None:
+        """Find where it really stands; cuts off a line that was not finished."""
         if os.fstat(self._output.fileno()).st_size < state.output_bytes:
             logger.error("job %s has lost answers and begins anew", state.id)
             state = state.model_copy(
                 update={"done": 0, "errors": 0, "input_bytes": 0, "output_bytes": 0}
             )
-        self._seconds = state.seconds
         self.state = state.model_copy(
             update={"state": "running", "started_at": state.started_at or datetime.now(UTC)}
         )
@@ -150,7 +149,6 @@ class Claim:
         self._output.seek(self.state.output_bytes)
         if self.state.done:
             logger.info("job %s goes on behind line %d", state.id, self.state.done)
-        return self.state
 
 
 def _error_of(line: bytes, index: int) -> int | None:

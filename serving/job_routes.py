@@ -17,7 +17,6 @@ from serving.job_bodies import (
     PATH,
     ROUGHLY,
     as_lines,
-    media_type_of,
     receive_lines,
     refusal,
 )
@@ -26,6 +25,7 @@ from serving.job_runner import JobRunner
 from serving.job_state import QUEUED, RUNNING, BatchJob, JobPage
 from serving.job_upload import Incoming, LineTooLongError, NoTicketsError
 from serving.jobs import Jobs
+from serving.limits import media_type_of
 from serving.problems import JobNotFinishedError, JobsFullError, NotFoundError, ParametersError
 from serving.settings import Settings
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from filelock import FileLock
 
+from data.durable import sync_folder, write_text
 from data.errors import DataError
-from models.durable import sync_folder, write_text
 from serving.job_state import JobState
 from serving.jobs import INPUT, OUTPUT, STATE, Jobs
 

@@ -23,7 +23,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from models.durable import write_text
+from data.durable import write_text
 from serving.job_state import JobState
 from serving.problems import JobNotFinishedError, JobsFullError
 

@@ -50,6 +50,11 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
 
+def media_type_of(claimed: str) -> str:
+    """A content-type without its parameters."""
+    return claimed.partition(";")[0].strip().lower()
+
+
 def require_json(request: Request) -> None:
     """Refuse a body that does not claim to be JSON.
 
@@ -58,7 +63,7 @@ def require_json(request: Request) -> None:
     HTTPException
         415, with the accepted type.
     """
-    claimed = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    claimed = media_type_of(request.headers.get("content-type", ""))
     if claimed != "application/json" and not (
         claimed.startswith("application/") and claimed.endswith("+json")
     ):
@@ -72,7 +77,7 @@ def check_one(ticket: Ticket, settings: Settings) -> None:
     ------
     RequestValidationError
     """
-    _refuse(_too_long(ticket, settings, ("body",)))
+    _refuse(too_long(ticket, settings, ("body",)))
 
 
 def check_nested(ticket: Ticket, settings: Settings) -> None:
@@ -82,7 +87,7 @@ def check_nested(ticket: Ticket, settings: Settings) -> None:
     ------
     RequestValidationError
     """
-    _refuse(_too_long(ticket, settings, ("body", "ticket")))
+    _refuse(too_long(ticket, settings, ("body", "ticket")))
 
 
 def check_many(tickets: Sequence[Ticket], settings: Settings) -> None:
@@ -92,21 +97,37 @@ def check_many(tickets: Sequence[Ticket], settings: Settings) -> None:
     ------
     RequestValidationError
     """
+    errors = _wrong_size(len(tickets), settings)
+    for index, ticket in enumerate(tickets):
+        errors += too_long(ticket, settings, ("body", "tickets", index))
+    _refuse(errors)
+
+
+def check_size(tickets: int, settings: Settings) -> None:
+    """Refuse a batch with no or too many tickets.
+
+    Raises
+    ------
+    RequestValidationError
+    """
+    _refuse(_wrong_size(tickets, settings))
+
+
+def _wrong_size(tickets: int, settings: Settings) -> list[dict[str, object]]:
     errors: list[dict[str, object]] = []
     if not tickets:
         message = "A batch should have at least 1 ticket"
         errors.append({"type": "too_short", "loc": ("body", "tickets"), "msg": message})
-    if len(tickets) > settings.max_tickets:
+    if tickets > settings.max_tickets:
         message = f"A batch should have at most {settings.max_tickets} tickets"
         errors.append({"type": "too_long", "loc": ("body", "tickets"), "msg": message})
-    for index, ticket in enumerate(tickets):
-        errors += _too_long(ticket, settings, ("body", "tickets", index))
-    _refuse(errors)
+    return errors
 
 
-def _too_long(
+def too_long(
     ticket: Ticket, settings: Settings, place: tuple[str | int, ...]
 ) -> list[dict[str, object]]:
+    """The error of a ticket longer than this installation reads; none where it is not."""
     if len(ticket.text) <= settings.max_text:
         return []
     message = f"String should have at most {settings.max_text} characters"

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from data.schema import Record, Ticket
 from serving.contract import Batch
 from serving.each import ANSWERED, REFUSED, Answer, Answered, answer_each, read_ticket
-from serving.limits import check_many
+from serving.limits import check_many, check_size
 from serving.problems import Problem
 from serving.settings import Settings
 
@@ -84,16 +84,6 @@ class PostedBatch:
         cls, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(cls._read, handler(Batch))
-
-
-def check_size(tickets: int, settings: Settings) -> None:
-    """Refuse a batch with no or too many tickets.
-
-    Raises
-    ------
-    RequestValidationError
-    """
-    check_many((Ticket(text="-"),) * min(tickets, settings.max_tickets + 1), settings)
 
 
 async def answer_partially(posted: PostedBatch, settings: Settings, answer: Answer) -> PartialBatch:

@@ -205,20 +205,25 @@ def invalid_fields(errors: Iterable[Mapping[str, Any]]) -> list[InvalidField]:
     return list(fields)
 
 
+def told_invalid(errors: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a `Problem` says of pydantic's errors: how many there are, and the first of them."""
+    fields = invalid_fields(errors)
+    return {
+        "detail": f"{len(fields)} field{' is' if len(fields) == 1 else 's are'} not valid",
+        "errors": tuple(fields[:MAX_ERRORS]),
+        "error_count": len(fields),
+    }
+
+
 async def tell_invalid(_: Request, error: Exception) -> Response:
     """400 for a body that is not JSON, 422 for one, or for parameters, that fit no schema."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return problem_response(KINDS[400])
-    fields = invalid_fields(found)
     outside = any(item["loc"][:1] in {("query",), ("path",)} for item in found)
-    return problem_response(
-        KINDS[ParametersError if outside else RequestValidationError],
-        f"{len(fields)} field{' is' if len(fields) == 1 else 's are'} not valid",
-        errors=tuple(fields[:MAX_ERRORS]),
-        error_count=len(fields),
-    )
+    kind = KINDS[ParametersError if outside else RequestValidationError]
+    return problem_response(kind, **told_invalid(found))
 
 
 async def tell_serving_error(_: Request, error: Exception) -> Response:

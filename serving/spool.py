@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from pathlib import Path
 
+from data.durable import sync_folder, write_text
 from data.errors import DataError, StoreError
 from data.store import Feedback
-from models.durable import sync_folder, write_text
 from serving.spool_files import append_durably, ends_whole, joined, locked, split
 from serving.spool_keys import WaitingKeys
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from data.durable import sync_folder
 from data.store import Feedback
-from models.durable import sync_folder
 
 _HEAD = 8 + 1 + 16 + 1
 """Bytes before the JSON: its length, a blank, its checksum, a blank."""

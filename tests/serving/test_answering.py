@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from data.schema import Prediction, Ticket
 from models.deployment import Deployment
+from serving.answering import Answering
 from serving.app import create_app
 from serving.arms import Told, assign, is_audited, watching
 from serving.assistants import Assistants
@@ -56,6 +57,9 @@ class Service:
     def record(self, told: Sequence[Told]) -> None:
         self.recorded += told
 
+    async def keep(self, told: Sequence[Told]) -> None:
+        self.record(told)
+
     def run(self, wanted: Deployment) -> None:
         publish(self.store, wanted)
         self.assistants.refresh()
@@ -63,7 +67,7 @@ class Service:
     def app(self, **settings: object) -> FastAPI:
         chosen = Settings.model_validate({"salt": SALT, **settings})
         return create_app(
-            chosen, self.assistants, self.batcher, self.telemetry, self.shadows, self.record
+            chosen, self.assistants, self.batcher, self.telemetry, self.shadows, self.keep
         )
 
 
@@ -217,15 +221,15 @@ def test_a_shadow_that_hangs_holds_up_no_answer(service: Service, client: TestCl
 def test_a_recorder_that_fails_costs_no_answer(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Sequence[Told]) -> None:
+    async def broken(_: Sequence[Told]) -> None:
         raise OSError("secret".upper())
 
     service.run(deployment(A))
-    app = create_app(
-        Settings(), service.assistants, service.batcher, service.telemetry, recorder=broken
+    answering = Answering(
+        Settings(), service.assistants, service.batcher, service.telemetry, keep=broken
     )
-    with TestClient(app) as client:
-        assert ask(client).bundle == A
+    [told] = asyncio.run(answering.answer([Ticket(text="a printer")]))
+    assert told.prediction.bundle == A
     assert samples(service.telemetry)["tickets_not_recorded_total",] == 1
     assert "answers were not recorded" in caplog.text
     assert "SECRET" not in caplog.text

@@ -167,22 +167,23 @@ def test_when_nothing_can_keep_it_the_caller_is_told_when_to_come_back(
 
 
 def test_predictions_go_on_while_the_store_hangs_and_wait_to_be_stored(
-    archive: Archive,
     kept: FakeStore,
     assistants: Assistants,
     store: MemoryStore,
     telemetry: Telemetry,
+    tmp_path: Path,
 ) -> None:
     store.publish()
     assistants.refresh()
     kept.gate.clear()
-    app = create_app(archive.settings, assistants, Batcher(), telemetry, recorder=archive.record)
-    with TestClient(app) as client:
-        response = client.post("/v1/predict", json={"text": "the printer is on fire"})
-    assert response.status_code == 200
-    assert archive.writer.behind.rows == 1
-    kept.gate.set()
-    archive.writer.close()
+    with opened_archive(kept, tmp_path, store_timeout_seconds=0.1) as archive:
+        app = create_app(archive.settings, assistants, Batcher(), telemetry, archive=archive)
+        with TestClient(app) as client:
+            response = client.post("/v1/predict", json={"text": "the printer is on fire"})
+        assert response.status_code == 200
+        assert archive.writer.behind.rows == 1
+        kept.gate.set()
+        archive.writer.close()
     assert response.json()["id"] in kept.predictions
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.durable import copy_file, fill_folder, write_text
+from data.durable import copy_file, fill_folder, write_text
 
 
 def test_a_text_is_replaced_in_one_step_and_leaves_no_trace(tmp_path: Path) -> None:
