@@ -12,10 +12,10 @@ _NOT_IN_NAME = r"[^\s\\/:*?\"<>|,;\ud800-\udfff]"
 # A blank may stand in the name of a folder only: in a sentence, nothing tells where a file's ends.
 _WINDOWS = re.compile(
     r"(?<![\w\\])(?:[A-Za-z]:[\\/]|\\\\[\w.$-]{1,64}\\)"
-    rf"(?:{_NOT_IN_NAME}{{1,255}}+(?: {_NOT_IN_NAME}{{1,64}}+){{0,3}}+[\\/])*+"
+    rf"(?:{_NOT_IN_NAME}{{1,255}}+(?: {_NOT_IN_NAME}{{1,64}}+){{0,3}}[\\/])*"
     rf"(?:{_NOT_IN_NAME}{{1,255}})?"
 )
-_VARIABLE = re.compile(rf"%[A-Z]{{3,20}}%(?:\\{_NOT_IN_NAME}{{1,255}}+)++")
+_VARIABLE = re.compile(rf"%[A-Z]{{3,20}}%(?:\\{_NOT_IN_NAME}{{1,255}}+)+")
 
 # The Filesystem Hierarchy Standard 3.0 and the roots of macOS, Android and container images.
 _ROOTS = words(

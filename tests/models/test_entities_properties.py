@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -200,3 +201,12 @@ def test_no_repeat_without_bound_lies_in_another(name: str, pattern: re.Pattern[
 def test_a_dangerous_pattern_would_be_seen() -> None:
     assert unbounded_depth(re._parser.parse(r"(?:a+b?)+c")) == 2
     assert unbounded_depth(re._parser.parse(r"(?:a{1,9}b)+c")) == 1
+
+
+def test_no_rule_repeats_a_group_possessively() -> None:
+    # Python 3.11.2 gives back too little of what such a group began and could not end.
+    folder = Path(models.entity_rules.__file__).parent
+    possessive = re.compile(r"\)(?:[*+?]|\{\{?[\d,]+\}?\})\+")
+    found = {p.name for p in folder.glob("*.py") if possessive.search(p.read_text("utf-8"))}
+    assert possessive.search("(?:ab){0,3}+c") and possessive.search("(?:ab)*+")
+    assert found == set()

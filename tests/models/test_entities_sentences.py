@@ -12,6 +12,7 @@ from models.entities import EntityFinder
 _MARK = re.compile(r"\{(\w+):([^{}]+)\}")
 
 SENTENCES = """
+Thanks to @all and {user:@jo.doe}. Look into {path:%TEMP%\\logs} and {path:%APPDATA%\\kestrel}
 Write to {email:anna.lind+billing@mail.kestrel.example}, not to info@ or @ alone.
 Mail an {email:o'neill@brodt.example}.
 See {url:https://status.kestrel.example/incidents/42?tab=log#top}. It is red.
