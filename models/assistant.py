@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from data.errors import BundleError, NoMemoryError
 from data.language import LINGUA, LanguageDetector
@@ -20,9 +20,7 @@ from models.finetuned import FinetunedMember
 from models.linear import LinearMember
 from models.memory import FILE, Memory
 from models.readers import Readers
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from models.sentiment import tones
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +102,9 @@ class TicketAssistant:
             raise BundleError(f"{folder / MEMORY} needs {memory.member}, which carries no weight")
         finetuned = members.get("finetuned")
         readers = Readers.load(
-            folder / READERS, finetuned if isinstance(finetuned, FinetunedMember) else None
+            folder / READERS,
+            finetuned if isinstance(finetuned, FinetunedMember) else None,
+            folder / "finetuned",
         )
         return cls(members, ensemble, facts, memory=memory, readers=readers)
 
@@ -144,7 +144,7 @@ class TicketAssistant:
             for name, target in self.ensemble.targets.items()
         }
         times = [ticket.created_at for ticket in tickets]
-        found = self.readers.read(written, texts, times, answered.states, languages)
+        found = self.readers.read(written, times, answered.tones, languages)
         similar = self._similar(answered, len(tickets))
         return [
             Prediction(
@@ -185,16 +185,11 @@ class TicketAssistant:
         answers: dict[str, dict[str, Probabilities]] = {}
         failed: list[str] = []
         features: Features | None = None
-        states: list[Tensor] | None = None
-        layers = self.readers.shared_layers
+        toned: Probabilities | None = None
         for name, member in self.members.items():
             try:
                 remembered = self.memory is not None and name == self.memory.member
-                if layers is not None and isinstance(member, FinetunedMember):
-                    encoded, states = member.encode_with_states(texts, layers)
-                    answered = member.predict_features(encoded)
-                    features = encoded if remembered else features
-                elif remembered:
+                if remembered:
                     features = member.encode(texts)
                     answered = member.predict_features(features)
                 else:
@@ -203,13 +198,15 @@ class TicketAssistant:
                     target: align_columns(answered[target], member.targets_[target], classes)
                     for target, classes in self.targets.items()
                 }
+                if self.readers.sentiment and isinstance(member, FinetunedMember):
+                    toned = tones(member, texts, answered)
             except (RuntimeError, ValueError, MemoryError) as error:
                 logger.error("member %s failed: %s", name, type(error).__name__)
                 failed.append(name)
         if not answers:
             raise BundleError(f"no member answered; failed: {', '.join(failed)}")
         combined = self.ensemble.combine(answers, texts)
-        return _Answered(combined, tuple(failed), features, states, len(texts))
+        return _Answered(combined, tuple(failed), features, toned, len(texts))
 
     def _novelty(self, answered: "_Answered") -> "_Novelty":
         if self.memory is None or answered.features is None or not answered.n:
@@ -251,13 +248,13 @@ class TicketAssistant:
 class _Answered(NamedTuple):
     """What the members made of some texts.
 
-    `features` are those of the memory's member, `states` those that readers go on from.
+    `features` are those of the memory's member, `tones` those of the fine-tuned member's head.
     """
 
     probabilities: dict[str, Probabilities]
     failed: tuple[str, ...]
     features: Features | None
-    states: "list[Tensor] | None"
+    tones: Probabilities | None
     n: int
 
 

@@ -1,7 +1,7 @@
 """The fine-tuned member: the sentence encoder, trained on the tickets, all targets jointly."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -55,6 +55,9 @@ class FinetunedParams(BaseModel):
     )
     dropout: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    lesson_weight: float = Field(
+        default=1.0, gt=0, description="of a text that teaches a lesson; a ticket's is 1"
+    )
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: float = Field(default=0.06, ge=0, lt=1, description="share of steps")
     clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
@@ -114,11 +117,14 @@ class FinetunedMember:
         valid: tuple[Sequence[str], Labels] | None = None,
         checkpoint: Path | None = None,
         start: "Sequence[FinetunedMember]" = (),
+        lessons: Collection[str] = (),
     ) -> Self:
         """Train encoder and heads jointly; a missing label adds nothing to the loss.
 
         Parameters
         ----------
+        lessons : targets that are learned beside the others, from texts of their own; in the loss
+            of a batch they count by their share of its rows (`params.lesson_weight`)
         start : fitted members whose mean weights are gone on from; none: the published encoder.
             Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
             accuracy without increasing inference time", ICML 2022
@@ -144,6 +150,7 @@ class FinetunedMember:
             params=self.params,
             seed=self.seed,
             start=heads,
+            lessons=lessons,
             checkpoint=checkpoint,
             progress=self._progress,
             frozen=self._frozen,
@@ -189,21 +196,6 @@ class FinetunedMember:
         if not self._networks:
             raise NotFittedError("FinetunedMember")
         return self._networks[0].encoder
-
-    def encode_with_states(
-        self, texts: Sequence[str], layers: int
-    ) -> "tuple[NDArray[np.float32], list[Tensor]]":
-        """What `encode` gives, and what the lowest layers of `base` made of each text.
-
-        Parameters
-        ----------
-        layers : at most `params.frozen_layers`, else the states are those of no other encoder
-        """
-        from models.shared_pass import encode_with_states
-
-        vectors, states = encode_with_states(self.base, texts, layers)
-        others = [encode_texts(network.encoder, texts) for network in self._networks[1:]]
-        return np.hstack([vectors, *others]), states
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes), the mean over the networks."""

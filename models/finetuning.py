@@ -1,7 +1,7 @@
 """The training loop of the fine-tuned member: buckets, one cycle, early stopping, resume."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ def finetune(
     params: "FinetunedParams",
     seed: int,
     start: Heads | None = None,
+    lessons: Collection[str] = (),
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     frozen: FrozenStates | None = None,
@@ -72,6 +73,7 @@ def finetune(
     Parameters
     ----------
     start : heads to begin with; drawn at random if None
+    lessons : targets learned beside the others, from texts of their own
     frozen : keeps what the frozen layers make of each text, to be shared by several fits
 
     Returns
@@ -99,6 +101,7 @@ def finetune(
         for batch in bucketed_batches(train.tokens, params.batch_size, seed * 1000 + epoch)
     ]
     looks = _look_steps(len(plan), params)
+    beside = [column for column, target in enumerate(targets) if target in lessons]
     modules = torch.nn.ModuleDict({"encoder": encoder[0].auto_model, "heads": heads})
     state = resume(checkpoint, modules, optimizer) if checkpoint else TrainingState()
     trained = [p for p in modules.parameters() if p.requires_grad]
@@ -108,7 +111,7 @@ def finetune(
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * one_cycle(step, len(plan), params.warmup)
         torch.manual_seed(seed * 1_000_003 + step)
-        loss = _loss(encoder, heads, train, plan[step], params.label_smoothing)
+        loss = _loss(encoder, heads, train, plan[step], params, beside)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, params.clip)
         optimizer.step()
@@ -227,19 +230,39 @@ def _loss(
     heads: torch.nn.ModuleList,
     inputs: Inputs,
     rows: NDArray[np.int64],
-    smoothing: float,
+    params: "FinetunedParams | None" = None,
+    lessons: Sequence[int] = (),
 ) -> torch.Tensor:
-    """Mean cross entropy over the targets; a target without a label in the batch adds 0."""
+    """Mean cross entropy over the targets; a target without a label in the batch adds 0.
+
+    Rows that teach a lesson and the others count by their shares of the batch, so that three of
+    them among thirty tickets do not weigh as much as the thirty.
+
+    Parameters
+    ----------
+    params : without them the plain loss, neither smoothed nor weighted
+    lessons : columns of targets that are learned beside the others
+    """
     pooled = _pooled(encoder, inputs, rows)
-    logits = [head(pooled) for head in heads]
-    wanted = inputs.truth[torch.from_numpy(rows)].to(encoder.device)
+    wanted = inputs.truth[torch.from_numpy(rows)]
+    known = wanted != IGNORED
+    taught = float(known[:, list(lessons)].any(dim=1).float().mean())
+    wanted = wanted.to(encoder.device)
     total = torch.zeros((), device=encoder.device)
-    for column, answer in enumerate(logits):
-        if bool((wanted[:, column] != IGNORED).any()):
-            total = total + torch.nn.functional.cross_entropy(
-                answer, wanted[:, column], ignore_index=IGNORED, label_smoothing=smoothing
-            )
-    return total / len(logits)
+    for column, head in enumerate(heads):
+        if not bool(known[:, column].any()):
+            continue
+        loss = torch.nn.functional.cross_entropy(
+            head(pooled),
+            wanted[:, column],
+            ignore_index=IGNORED,
+            label_smoothing=params.label_smoothing if params else 0.0,
+        )
+        if column in lessons:
+            total = total + loss * taught * (params.lesson_weight if params else 1.0)
+        else:
+            total = total + loss * (1 - taught) / (len(heads) - len(lessons))
+    return total
 
 
 def _look(
@@ -255,7 +278,7 @@ def _look(
     total, weight = 0.0, 0
     with torch.inference_mode():
         for rows in batches_by_length(held_out.tokens):
-            total += _loss(encoder, heads, held_out, rows, 0.0).item() * len(rows)
+            total += _loss(encoder, heads, held_out, rows).item() * len(rows)
             weight += len(rows)
     loss = total / max(1, weight)
     state.history.append(

@@ -12,16 +12,16 @@ from pydantic import Field, ValidationError
 
 from data.errors import BundleError
 from data.schema import Candidate, Entity, Record
+from models.base import Probabilities
 from models.content import READERS_FILE
 from models.entities import EntityFinder
+from models.reader_facts import ReaderFacts
 from models.reading_entities import merge, shown
-from models.sentiment import SentimentReader
-from models.shared_pass import lower_digest
+from models.sentiment import SENTIMENTS, SentimentReader
+from models.shared_layers import lower_digest
 from models.tagger import EntityTagger
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from models.finetuned import FinetunedMember
 
 logger = logging.getLogger(__name__)
@@ -39,26 +39,12 @@ text.
 T = TypeVar("T")
 
 
-class ReaderFacts(Record):
-    """Where a reader comes from and what it is worth."""
-
-    dataset: str = Field(description="it learned from; an entry of data/catalog.yaml")
-    fallback: bool = Field(description="true when the bundled sample stood in")
-    rows: int = Field(ge=0, description="texts or sentences it learned from")
-    figures: dict[str, float] = Field(description="measured on test rows of the data set, by name")
-    intervals: dict[str, tuple[float, float]] = Field(default={}, description="95 %, by name")
-    test_rows: int = Field(ge=0)
-    languages: tuple[str, ...] = Field(
-        default=(), description="it learned from, and reads; empty: whatever it is given"
-    )
-
-
 class ReadersFile(Record):
-    """What readers.json says: which layers the readers share, and what each is."""
+    """What readers.json says: on which layers the tagger stands, and what it is worth."""
 
     encoder: str
-    layers: int = Field(ge=0, description="lowest layers that the readers leave as published")
-    digest: str = Field(description="of those layers, see models.shared_pass.lower_digest")
+    layers: int = Field(ge=0, description="lowest layers that it leaves as published")
+    digest: str = Field(description="of those layers, see models.shared_layers.lower_digest")
     readers: dict[str, ReaderFacts]
 
 
@@ -95,42 +81,46 @@ class Readers:
         self._entities = EntityFinder()
         self._sentiment = sentiment
         self._tagger = tagger
-        self.facts = dict(facts or {})
+        told = {SENTIMENT: sentiment.facts} if sentiment else {}
+        self.facts = {**told, **(facts or {})}
 
     @classmethod
-    def load(cls, folder: Path, finetuned: "FinetunedMember | None" = None) -> Self:
-        """The readers of a folder that can go on from the lowest layers of a fine-tuned member.
+    def load(cls, folder: Path, finetuned: "FinetunedMember | None", tone: Path) -> Self:
+        """The readers that go on from what a fine-tuned member makes of a text.
 
-        Nothing is looked up elsewhere: where there is no such member, or training changed those
-        layers, only rules read, and a warning says so.
+        Nothing is looked up elsewhere: where there is no such member, or training changed the
+        layers that the tagger stands on, only rules read, and a warning says so.
+
+        Parameters
+        ----------
+        folder : of the tagger
+        tone : of the member, where sentiment.json lies if it learned a tone
 
         Raises
         ------
         BundleError
             If a reader is named and cannot be read.
         """
+        sentiment = None if finetuned is None else SentimentReader.load(tone, finetuned)
         if not (folder / FILE).is_file():
-            return cls()
+            return cls(sentiment)
         told = read_readers_file(folder)
         if finetuned is None or not shares(told, finetuned):
             logger.warning(
-                "sentiment and learned entities are not read: the fine-tuned member does not share "
-                "the %d lowest layers of %s",
+                "learned entities are not read: the fine-tuned member does not share the %d lowest "
+                "layers of %s",
                 told.layers,
                 told.encoder,
             )
-            return cls()
-        base = finetuned.base
-        return cls(
-            SentimentReader.load(folder / SENTIMENT, base) if SENTIMENT in told.readers else None,
-            EntityTagger.load(folder / TAGGER, base) if TAGGER in told.readers else None,
-            told.readers,
-        )
+            return cls(sentiment)
+        named = TAGGER in told.readers
+        tagger = EntityTagger.load(folder / TAGGER, finetuned.base) if named else None
+        return cls(sentiment, tagger, told.readers)
 
     @property
-    def shared_layers(self) -> int | None:
-        """Layers whose states `read` can make use of; None: of no states."""
-        return None if self._sentiment is None else self._sentiment.params.tower.frozen_layers
+    def sentiment(self) -> SentimentReader | None:
+        """Reads the tone off what the fine-tuned member answers; None: no tone is read."""
+        return self._sentiment
 
     def without(self, *names: str) -> "Readers":
         """The same without some; for data that tells it by itself, and to see what one costs."""
@@ -143,9 +133,8 @@ class Readers:
     def read(
         self,
         written: Sequence[str],
-        texts: Sequence[str],
         times: Sequence[datetime | None],
-        states: "Sequence[Tensor] | None" = None,
+        tones: Probabilities | None = None,
         languages: Sequence[str | None] | None = None,
     ) -> Readings:
         """Read tickets.
@@ -153,9 +142,9 @@ class Readers:
         Parameters
         ----------
         written : as the customers wrote them; offsets of entities count their characters
-        texts : as the models read them
         times : when they were written; a date without a year is put near it
-        states : what the `shared_layers` made of each of `texts`, where it is there already
+        tones : what the fine-tuned member's head makes of them, see `models.sentiment.tones`;
+            None where it did not answer
         languages : of each text, None where unknown; the tone of a text in a language that the
             reader has not learned is None. Left out: every text is read
         """
@@ -182,7 +171,7 @@ class Readers:
             merge(ruled, found) if found else ruled
             for ruled, found in zip(rules, learned, strict=True)
         ]
-        sentiment = attempt(SENTIMENT, lambda: self._tones(texts, states, languages), None)
+        sentiment = attempt(SENTIMENT, lambda: self._tones(tones, languages, len(written)), None)
         return Readings(entities, sentiment, tuple(failed))
 
     def _learned(self, written: Sequence[str]) -> list[tuple[Entity, ...]]:
@@ -197,29 +186,19 @@ class Readers:
         return found
 
     def _tones(
-        self,
-        texts: Sequence[str],
-        states: "Sequence[Tensor] | None",
-        languages: Sequence[str | None] | None,
+        self, scores: Probabilities | None, languages: Sequence[str | None] | None, n: int
     ) -> list[Candidate | None]:
-        tones: list[Candidate | None] = [None] * len(texts)
-        if self._sentiment is None:
-            return tones
-        spoken = self.facts[SENTIMENT].languages if SENTIMENT in self.facts else ()
-        rows = [
-            row
-            for row in range(len(texts))
-            if not spoken or languages is None or languages[row] in spoken
-        ]
-        probabilities = self._sentiment.predict_proba(
-            [texts[row] for row in rows], None if states is None else [states[row] for row in rows]
-        )
-        names = self._sentiment.classes_
-        for row, found in zip(rows, probabilities, strict=True):
-            tones[row] = Candidate(
-                label=names[int(found.argmax())], probability=min(1.0, float(found.max()))
-            )
-        return tones
+        if self._sentiment is None or scores is None:
+            return [None] * n
+        spoken = self._sentiment.facts.languages
+        told: list[Candidate | None] = []
+        for row, found in enumerate(self._sentiment.calibrate(scores)):
+            if spoken and languages is not None and languages[row] not in spoken:
+                told.append(None)
+                continue
+            label = SENTIMENTS[int(found.argmax())]
+            told.append(Candidate(label=label, probability=min(1.0, float(found.max()))))
+        return told
 
 
 def shares(told: ReadersFile, finetuned: "FinetunedMember") -> bool:

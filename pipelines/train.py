@@ -18,12 +18,17 @@ from tqdm import tqdm
 
 from data.prepared import Prepared, read_prepared
 from data.split import SPLITS
+from evaluation.league.sentiment import Posts
 from models.assistant import MEMBERS
 from models.base import Labels, Member, Probabilities, align_columns
 from models.embedding import EmbeddingMember, EmbeddingParams
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.linear import LinearMember, LinearParams
+from models.sentiment import TARGET as TONE
+from models.sentiment import name_pictures
 from pipelines import run
+from pipelines.lessons import LESSONS, Lessons, read_lessons
+from pipelines.lessons import measure as measure_tone
 from pipelines.params import Params, read_params
 
 logger = logging.getLogger(__name__)
@@ -67,9 +72,9 @@ def cross_fit(
     }
 
     def note(member: M, rows: Rows) -> None:
-        for target, probabilities in answer(member, rows).items():
-            wanted = prepared.targets[target]
-            answers[target][rows] = align_columns(probabilities, member.targets_[target], wanted)
+        found = answer(member, rows)
+        for target, wanted in prepared.targets.items():
+            answers[target][rows] = align_columns(found[target], member.targets_[target], wanted)
 
     train = prepared.rows("train")
     fold = prepared.frame["fold"].to_numpy()[train]
@@ -132,11 +137,13 @@ def train_finetuned(
     params: FinetunedParams,
     seed: int,
     keep: Keep | None = None,
-) -> tuple[Member, Answers]:
+    lessons: Posts | None = None,
+) -> tuple[FinetunedMember, Answers]:
     """The fine-tuned member; each fit stops early on valid and goes on after an interruption.
 
     Parameters
     ----------
+    lessons : texts that teach every fit a tone beside the targets
     keep : gets the final member's features of all tickets, as in `train_embedding`; what the frozen
         layers made of them is still there, so they cost less now than later
     """
@@ -144,7 +151,8 @@ def train_finetuned(
 
     texts = prepared.texts()
     valid = prepared.rows("valid")
-    checkpoints = checkpoint_folder(prepared, params, folds, seed)
+    checkpoints = checkpoint_folder(prepared, params, folds, seed, lessons)
+    taught = [name_pictures(text) for text in lessons.texts] if lessons else []
     held_out = ([texts[i] for i in valid], labels_of(prepared, valid))
     shared: dict[int, FrozenStates] = {}
 
@@ -169,12 +177,19 @@ def train_finetuned(
             member = FinetunedMember(
                 chosen, seed=seed + draw, progress=show, frozen=shared.get(chosen.frozen_layers)
             )
+            labels = {
+                target: [*column, *[None] * len(taught)]
+                for target, column in labels_of(prepared, rows).items()
+            }
+            if lessons:
+                labels[TONE] = [*[None] * len(rows), *lessons.labels]
             return member.fit(
-                [texts[i] for i in rows],
-                labels_of(prepared, rows),
+                [*(texts[i] for i in rows), *taught],
+                labels,
                 valid=held_out,
                 checkpoint=checkpoints / name,
                 start=start,
+                lessons=(TONE,) if lessons else (),
             )
 
     def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
@@ -206,32 +221,41 @@ def train_finetuned(
     return member, answers
 
 
-def checkpoint_folder(prepared: Prepared, params: BaseModel, folds: int, seed: int) -> Path:
+def checkpoint_folder(
+    prepared: Prepared, params: BaseModel, folds: int, seed: int, lessons: Posts | None = None
+) -> Path:
     """Where the fits of one run keep their state until it is done; another run, another folder.
 
     The training code is part of the name: a run begun with other code is not gone on with.
     """
     found = find_spec("models.finetuning")  # importing it would load torch for every member
     code = Path(found.origin).read_bytes() if found and found.origin else b""
-    facts = [prepared.summary["fingerprint"], params.model_dump(mode="json"), folds, seed]
+    told = [lessons.texts, lessons.labels] if lessons else []
+    facts = [prepared.summary["fingerprint"], params.model_dump(mode="json"), folds, seed, told]
     return CHECKPOINTS / hashlib.sha256(json.dumps(facts).encode() + code).hexdigest()[:16]
 
 
 def train(
-    name: str, prepared: Prepared, params: Params, keep: Keep | None = None
+    name: str,
+    prepared: Prepared,
+    params: Params,
+    keep: Keep | None = None,
+    lessons: Lessons | None = None,
 ) -> tuple[Member, Answers]:
     """Fit the member of this name with its section of params.yaml.
 
     Parameters
     ----------
     keep : gets the dense features of all tickets, where the member has any
+    lessons : what the fine-tuned member is to learn beside the tickets
     """
     folds = params.prepare.folds
     if name == "linear":
         return train_linear(prepared, folds, params.linear)
     if name == "embedding":
         return train_embedding(prepared, folds, params.embedding, keep)
-    return train_finetuned(prepared, folds, params.finetuned, params.seed, keep)
+    taught = lessons.taught if lessons else None
+    return train_finetuned(prepared, folds, params.finetuned, params.seed, keep, taught)
 
 
 def main() -> None:
@@ -253,11 +277,18 @@ def main() -> None:
         def keep(features: NDArray[np.float32]) -> None:
             np.savez(folder / FEATURES, features=features)
 
-        member, answers = train(name, prepared, params, keep)
+        # An organisation's own sentiments go before those of others.
+        lessons = read_lessons(LESSONS) if TONE not in prepared.targets else None
+        member, answers = train(name, prepared, params, keep, lessons)
         member.save(folder)
+        if lessons and isinstance(member, FinetunedMember):
+            reader = measure_tone(member, lessons)
+            reader.save(folder)
+            tracked.log_metrics({f"tone.{m}": value for m, value in reader.facts.figures.items()})
         np.savez(folder / "probabilities.npz", **answers)  # type: ignore[arg-type]
         if name == "finetuned":
-            done = checkpoint_folder(prepared, section, params.prepare.folds, params.seed)
+            taught = lessons.taught if lessons else None
+            done = checkpoint_folder(prepared, section, params.prepare.folds, params.seed, taught)
             shutil.rmtree(done, ignore_errors=True)
         for target in prepared.targets:
             truth = prepared.label_index(target)

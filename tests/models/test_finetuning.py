@@ -150,3 +150,23 @@ def test_states_that_are_kept_give_the_same_answers(tickets) -> None:
     member._frozen = None
     for target, probabilities in member.predict_proba(tickets.texts[30:60]).items():
         np.testing.assert_allclose(kept[target], probabilities, atol=0.01)
+
+
+def test_rows_of_a_lesson_count_by_their_share_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two texts among eight tickets weigh a fifth, however few they are."""
+    pooled = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(finetuning, "_pooled", lambda *a: pooled)
+    heads = torch.nn.ModuleList(torch.nn.Linear(4, 3) for _ in range(3))
+    truth = torch.full((10, 3), IGNORED)
+    truth[:8, 0], truth[:4, 1], truth[8:, 2] = 1, 2, 0
+    inputs = finetuning.Inputs([], None, 0, truth)
+    encoder = type("Encoder", (), {"device": torch.device("cpu")})()
+    loss = torch.nn.functional.cross_entropy
+    own = loss(heads[0](pooled[:8]), truth[:8, 0]) + loss(heads[1](pooled[:4]), truth[:4, 1])
+    lesson = loss(heads[2](pooled[8:]), truth[8:, 2])
+    params = FinetunedParams(lesson_weight=3.0, label_smoothing=0.0)
+    rows = np.arange(10)
+    found = finetuning._loss(encoder, heads, inputs, rows, params, [2])
+    assert found.item() == pytest.approx((own / 2 * 0.8 + 3 * lesson * 0.2).item(), rel=1e-5)
+    plain = finetuning._loss(encoder, heads, inputs, rows)
+    assert plain.item() == pytest.approx(((own + lesson) / 3).item(), rel=1e-5)

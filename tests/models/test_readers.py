@@ -9,28 +9,19 @@ import pytest
 from data.errors import BundleError
 from data.schema import Entity, Ticket
 from models.assistant import TicketAssistant
-from models.encoders import encode_texts, find_encoder, open_encoder
+from models.encoders import find_encoder, open_encoder
 from models.ensemble import Ensemble, TargetEnsemble
 from models.finetuned import FinetunedMember, FinetunedParams
-from models.readers import (
-    FILE,
-    LEARNED_CHARACTERS,
-    SENTIMENT,
-    TAGGER,
-    ReaderFacts,
-    Readers,
-    ReadersFile,
-)
+from models.reader_facts import ReaderFacts
+from models.readers import FILE, LEARNED_CHARACTERS, SENTIMENT, TAGGER, Readers, ReadersFile
 from models.routing import ClassCertificate, RoutingPolicy
-from models.sentiment import SentimentParams, SentimentReader
-from models.sentiment_network import TowerParams, lower_states
-from models.shared_pass import encode_with_states, lower_digest
+from models.sentiment import SENTIMENTS, SentimentReader
+from models.shared_layers import lower_digest
 from models.shortlist import Shortlist
 from models.tagger import EntityTagger
 from models.tagger_network import TaggerParams
 
 LAYERS = 5
-TOWER = TowerParams(frozen_layers=LAYERS, upper_layers=1, epochs=2, max_tokens=24)
 TEXTS = [f"the {thing} is {word}" for word in ("bad", "there", "great") for thing in "abcdefgh"]
 TONES = ["negative"] * 8 + ["neutral"] * 8 + ["positive"] * 8
 FACTS = ReaderFacts(
@@ -46,17 +37,25 @@ def encoder():
 @pytest.fixture(scope="module")
 def finetuned(tickets) -> FinetunedMember:
     params = FinetunedParams(max_tokens=24, epochs=1, frozen_layers=LAYERS)
-    return FinetunedMember(params).fit(
-        tickets.texts[:64], {"category": tickets.labels["category"][:64]}
-    )
+    labels = {
+        "category": [*tickets.labels["category"][:64], *[None] * len(TEXTS)],
+        SENTIMENT: [*[None] * 64, *TONES],
+    }
+    return FinetunedMember(params).fit([*tickets.texts[:64], *TEXTS], labels, lessons=(SENTIMENT,))
+
+
+@pytest.fixture(scope="module")
+def tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the stage of the member keeps beside it."""
+    place = tmp_path_factory.mktemp("finetuned")
+    SentimentReader(facts=FACTS, temperature=1.2).save(place)
+    return place
 
 
 @pytest.fixture(scope="module")
 def folder(encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Readers as the stage writes them."""
+    """The tagger as the stage writes it."""
     place = tmp_path_factory.mktemp("readers")
-    sentiment = SentimentReader(SentimentParams(tower=TOWER, held_out=0.25), encoder=encoder)
-    sentiment.fit(TEXTS, TONES).save(place / SENTIMENT)
     words = ["start", "Outlook", "on", "the", "server"]
     tags = ["O", "B-application", "O", "O", "B-device"]
     tagger = EntityTagger(
@@ -67,57 +66,37 @@ def folder(encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoder="minilm",
         layers=LAYERS,
         digest=lower_digest(encoder, LAYERS),
-        readers={SENTIMENT: FACTS, TAGGER: FACTS},
+        readers={TAGGER: FACTS},
     )
     (place / FILE).write_text(told.model_dump_json(), encoding="utf-8")
     return place
 
 
-def test_one_pass_gives_the_vectors_and_the_states(encoder) -> None:
-    texts = ["a printer", "", "the connection breaks off every afternoon at four", "x"]
-    vectors, states = encode_with_states(encoder, texts, 3)
-    np.testing.assert_allclose(vectors, encode_texts(encoder, texts), atol=1e-5)
-    for found, expected in zip(states, lower_states(encoder, texts, 3, 24), strict=True):
-        assert found.shape == expected.shape
-        np.testing.assert_allclose(found.float(), expected.float(), atol=2e-3)
-    assert encode_with_states(encoder, [], 3)[0].shape == (0, 384)
-
-
-def test_a_member_of_several_networks_shares_the_first(finetuned: FinetunedMember) -> None:
-    both = finetuned.joined([finetuned])
-    texts = ["a printer", "no network"]
-    vectors, states = both.encode_with_states(texts, LAYERS)
-    np.testing.assert_allclose(vectors, both.encode(texts), atol=1e-5)
-    assert len(states) == 2
-
-
-def test_layers_left_as_published_are_shared(
-    folder: Path, finetuned: FinetunedMember, encoder
+def test_the_tone_comes_from_what_the_member_answered(
+    folder: Path, tone: Path, finetuned: FinetunedMember
 ) -> None:
-    readers = Readers.load(folder, finetuned)
-    assert readers.shared_layers == LAYERS
-    assert readers.facts[SENTIMENT] == FACTS
-    texts = ["the update is great"]
-    _, states = finetuned.encode_with_states(texts, LAYERS)
-    shared = readers.read(texts, texts, [None], states).sentiment[0]
-    alone = SentimentReader.load(folder / SENTIMENT, encoder).predict_proba(texts)[0]
-    assert shared is not None
-    assert shared.probability == pytest.approx(alone.max(), abs=1e-3)
+    readers = Readers.load(folder, finetuned, tone)
+    assert readers.facts == {SENTIMENT: FACTS, TAGGER: FACTS}
+    scores = np.array([[0.1, 0.2, 0.7]])
+    [told] = readers.read(["the update is great"], [None], scores).sentiment
+    assert told is not None
+    assert told.label == "positive"
+    assert 0.5 < told.probability < 0.7  # cooled
+    assert readers.read(["the update is great"], [None]).sentiment == [None]  # it did not answer
 
 
-def test_where_training_changed_those_layers_only_rules_read(
-    folder: Path, tickets, caplog: pytest.LogCaptureFixture
+def test_where_training_changed_those_layers_no_entity_is_learned(
+    folder: Path, tone: Path, tickets, finetuned: FinetunedMember, caplog: pytest.LogCaptureFixture
 ) -> None:
     params = FinetunedParams(max_tokens=24, epochs=1, frozen_layers=LAYERS - 1)
     other = FinetunedMember(params).fit(
         tickets.texts[:32], {"category": tickets.labels["category"][:32]}
     )
     for member in (other, None):
-        readers = Readers.load(folder, member)
-        assert readers.shared_layers is None
+        readers = Readers.load(folder, member, folder)
         assert readers.facts == {}
         assert "does not share" in caplog.text
-        found = readers.read(["mail a@b.example"], ["mail a@b.example"], [None])
+        found = readers.read(["mail a@b.example"], [None])
         assert found.sentiment == [None]
         assert [e.label for e in found.entities[0]] == ["email"]
         caplog.clear()
@@ -142,14 +121,14 @@ def test_altered_layers_are_noticed_by_their_digest(
 ) -> None:
     told = json.loads((folder / FILE).read_text())
     (tmp_path / FILE).write_text(json.dumps(told | {"digest": "0" * 64}))
-    assert Readers.load(tmp_path, finetuned).facts == {}
+    assert Readers.load(tmp_path, finetuned, tmp_path).facts == {}
 
 
 def test_learned_entities_stand_beside_those_of_the_rules(
     folder: Path, finetuned: FinetunedMember
 ) -> None:
     text = "start Outlook on the server of a@b.example"
-    found = Readers.load(folder, finetuned).read([text], [text], [None]).entities[0]
+    found = Readers.load(folder, finetuned, folder).read([text], [None]).entities[0]
     named = {text[e.start : e.end]: (e.label, e.source) for e in found}
     assert named["Outlook"] == ("application", "model")
     assert named["a@b.example"][0] == "email"
@@ -171,7 +150,7 @@ def test_only_texts_with_a_capital_are_tagged_and_only_their_first_part() -> Non
     tagger = Listening()
     readers = Readers(tagger=tagger)
     texts = ["all small letters", "Jira hangs", "Jira " * LEARNED_CHARACTERS]
-    found = readers.read(texts, texts, [None] * 3)
+    found = readers.read(texts, [None] * 3)
     assert tagger.asked == ["Jira hangs", ("Jira " * LEARNED_CHARACTERS)[:LEARNED_CHARACTERS]]
     assert [bool(entities) for entities in found.entities] == [False, True, True]
 
@@ -179,13 +158,12 @@ def test_only_texts_with_a_capital_are_tagged_and_only_their_first_part() -> Non
 class Broken:
     """Every question is too much for it."""
 
-    classes_ = ("negative", "neutral", "positive")
-    params = SentimentParams()
+    facts = FACTS
 
     def find(self, texts):
         raise RuntimeError("secret text")
 
-    def predict_proba(self, texts, states=None):
+    def calibrate(self, scores):
         raise ValueError("secret text")
 
 
@@ -193,54 +171,54 @@ def test_a_reader_that_breaks_is_named_and_the_others_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     text = "Mail A@b.example"
-    found = Readers(Broken(), Broken()).read([text], [text], [None])
+    found = Readers(Broken(), Broken()).read([text], [None], np.full((1, 3), 1 / 3))
     assert set(found.failed) == {SENTIMENT, TAGGER}
     assert [e.label for e in found.entities[0]] == ["email"]
     assert found.sentiment == [None]
     assert "secret" not in caplog.text
 
 
-def test_readers_can_be_left_out(folder: Path, finetuned: FinetunedMember) -> None:
-    readers = Readers.load(folder, finetuned)
+def test_readers_can_be_left_out(folder: Path, tone: Path, finetuned: FinetunedMember) -> None:
+    readers = Readers.load(folder, finetuned, tone)
     assert set(readers.without(SENTIMENT).facts) == {TAGGER}
-    assert readers.without(SENTIMENT).shared_layers is None
-    assert readers.without(TAGGER).shared_layers == LAYERS
+    assert readers.without(SENTIMENT).sentiment is None
+    assert set(readers.without(TAGGER).facts) == {SENTIMENT}
 
 
 def test_a_folder_that_names_readers_it_does_not_hold_is_refused(
     folder: Path, finetuned: FinetunedMember, tmp_path: Path
 ) -> None:
-    assert Readers.load(tmp_path / "none", finetuned).facts == {}
+    assert Readers.load(tmp_path / "none", finetuned, tmp_path).facts == {}
     (tmp_path / FILE).write_bytes((folder / FILE).read_bytes())
-    with pytest.raises(BundleError, match="no sentiment reader"):
-        Readers.load(tmp_path, finetuned)
+    with pytest.raises(BundleError, match="tagger"):
+        Readers.load(tmp_path, finetuned, tmp_path)
     (tmp_path / FILE).write_text("{}")
     with pytest.raises(BundleError, match="names no readers"):
-        Readers.load(tmp_path, finetuned)
+        Readers.load(tmp_path, finetuned, tmp_path)
 
 
 def test_an_assistant_answers_with_tone_and_learned_entities_from_one_pass(
-    folder: Path, finetuned: FinetunedMember, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tone: Path, finetuned: FinetunedMember, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assistant = assistant_of(finetuned, Readers.load(folder, finetuned))
+    assistant = assistant_of(finetuned, Readers.load(folder, finetuned, tone))
     asked = []
+    encode = FinetunedMember.encode
     monkeypatch.setattr(
-        "models.sentiment.SentimentReader._states",
-        lambda self, texts: asked.extend(texts) or [],
+        FinetunedMember, "encode", lambda self, texts: asked.extend(texts) or encode(self, texts)
     )
     [answer] = assistant.predict([Ticket(id="7", text="start Outlook on the server")])
-    assert asked == []  # the states came with the member's own pass
+    assert len(asked) == 1
     assert answer.sentiment is not None
-    assert answer.sentiment.label in SentimentReader.classes_
+    assert answer.sentiment.label in SENTIMENTS
     assert [e.label for e in answer.entities] == ["application"]
     assert answer.degraded == ()
 
 
 def test_a_target_of_the_tickets_own_goes_before_the_shipped_reader(
-    folder: Path, finetuned: FinetunedMember
+    folder: Path, tone: Path, finetuned: FinetunedMember
 ) -> None:
     """Nobody reads the tone twice, and nobody contradicts the organisation's own labels."""
-    readers = Readers.load(folder, finetuned)
+    readers = Readers.load(folder, finetuned, tone)
     member = FinetunedMember(finetuned.params).fit(TEXTS, {SENTIMENT: TONES})
     assistant = assistant_of(member, readers, target=SENTIMENT)
     [answer] = assistant.predict([Ticket(id="7", text="the update is great")])
@@ -277,27 +255,20 @@ def assistant_of(
 
 
 def test_a_manifest_names_what_is_read_and_not_what_lies_unused(
-    folder: Path, finetuned: FinetunedMember
+    folder: Path, tone: Path, finetuned: FinetunedMember
 ) -> None:
     from models.bundle import _read_beside
 
-    reading = assistant_of(finetuned, Readers.load(folder, finetuned))
+    reading = assistant_of(finetuned, Readers.load(folder, finetuned, tone))
     assert _read_beside(reading)[SENTIMENT] == FACTS.model_dump(mode="json")
-    assert _read_beside(assistant_of(finetuned, Readers.load(folder, None))) == {}
+    assert _read_beside(assistant_of(finetuned, Readers.load(folder, None, tone))) == {}
 
 
-def test_the_tone_of_a_language_that_was_not_learned_is_not_guessed(
-    folder: Path, finetuned: FinetunedMember
-) -> None:
-    sentiment = SentimentReader.load(folder / SENTIMENT, finetuned.base)
-    texts = ["the a is great", "der Drucker ist toll", "ok"]
+def test_the_tone_of_a_language_that_was_not_learned_is_not_guessed() -> None:
     facts = FACTS.model_copy(update={"languages": ("en",)})
-    readers = Readers(sentiment, None, {SENTIMENT: facts})
-    _, states = finetuned.encode_with_states(texts, LAYERS)
-    for given in (states, None):
-        found = readers.read(texts, texts, [None] * 3, given, ["en", "de", None]).sentiment
-        assert found[0] is not None
-        assert found[1:] == [None, None]
-        everything = readers.read(texts, texts, [None] * 3, given).sentiment
-        assert None not in everything
-        assert everything[0].probability == pytest.approx(found[0].probability, abs=1e-3)
+    readers = Readers(SentimentReader(facts=facts, temperature=1.0))
+    texts, scores = ["the a is great", "der Drucker ist toll", "ok"], np.full((3, 3), 1 / 3)
+    found = readers.read(texts, [None] * 3, scores, ["en", "de", None]).sentiment
+    assert found[0] is not None
+    assert found[1:] == [None, None]
+    assert None not in readers.read(texts, [None] * 3, scores).sentiment
