@@ -153,7 +153,8 @@ def train_finetuned(
     valid = prepared.rows("valid")
     checkpoints = checkpoint_folder(prepared, params, folds, seed, lessons)
     taught = [name_pictures(text) for text in lessons.texts] if lessons else []
-    held_out = ([texts[i] for i in valid], labels_of(prepared, valid))
+    none_told = {TONE: [None] * len(valid)} if lessons else {}
+    held_out = ([texts[i] for i in valid], {**labels_of(prepared, valid), **none_told})
     shared: dict[int, FrozenStates] = {}
 
     def fit_one(

@@ -9,6 +9,7 @@ import pytest
 
 from data.errors import DataError
 from data.prepared import Prepared
+from evaluation.league.sentiment import Posts
 from models.embedding import EmbeddingParams
 from models.finetuned import FinalParams, FinetunedMember, FinetunedParams
 from models.linear import LinearParams
@@ -199,6 +200,21 @@ def test_the_answers_of_several_final_fits_are_averaged(
     np.testing.assert_allclose(
         again.predict_proba(texts)["category"], member.predict_proba(texts)["category"], atol=1e-6
     )
+
+
+def test_a_tone_is_learned_beside_the_tickets_in_every_fit(prepared: Prepared) -> None:
+    """Nobody is asked for the tone of a ticket, and valid tickets carry none."""
+    params = FinetunedParams(
+        max_tokens=16, epochs=1, frozen_layers=5, final=(FinalParams(start="folds"),)
+    )
+    words = {"negative": "awful", "neutral": "installed", "positive": "great"}
+    posts = Posts([f"{w} update" for w in words.values()] * 6, [*words] * 6)
+    member, answers = train_finetuned(prepared, 2, params, seed=1, lessons=posts)
+    assert member.targets_["sentiment"] == ("negative", "neutral", "positive")
+    assert set(answers) == {"category", "severity"}
+    assert member.predict_proba(["great update"])["sentiment"].shape == (1, 3)
+    other = train.checkpoint_folder(prepared, params, 2, 1)
+    assert train.checkpoint_folder(prepared, params, 2, 1, posts) != other
 
 
 def test_members_of_other_classes_are_not_joined() -> None:
