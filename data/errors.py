@@ -8,7 +8,8 @@
     │   ├── RejectedRowsError    more rows were rejected than prepare.max_rejected allows
     │   ├── LeakageError         the same ticket on both sides of a split
     │   ├── ConflictError        a key was used before, for something else
-    │   └── StoreError           the store cannot be reached, is full or of another version
+    │   ├── StoreError           the store cannot be reached, is full or of another version
+    │   └── LockedError          the same job is running in another process
     ├── ModelError               a model cannot do what was asked of it
     │   ├── NotFittedError       predict before fit
     │   ├── NoMemoryError        the bundle keeps no past tickets to search
@@ -57,6 +58,10 @@ class ConflictError(DataError):
 
 class StoreError(DataError):
     """The store cannot be reached, is full or of another version: see the message, then retry."""
+
+
+class LockedError(DataError):
+    """The same job is running in another process: the message names it; wait, or end it."""
 
 
 class ModelError(TicketAssistantError):

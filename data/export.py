@@ -24,9 +24,10 @@ _TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), pa.timestamp("us", tz="UTC")
 COLUMNS = {
     "id": _TEXT, "at": _TIME, "ticket_id": _TEXT, "customer": _TEXT, "language": _TEXT,
     "subject": _TEXT, "text": _TEXT, "bundle": _TEXT, "arm": _TEXT, "propensity": _NUMBER,
-    "audit": pa.bool_(), "audit_propensity": _NUMBER, "target": _TEXT, "label": _TEXT,
-    "confidence": _NUMBER, "decision": _TEXT, "reason": _TEXT, "cost": _NUMBER, "verdict": _TEXT,
-    "right_label": _TEXT, "status": _TEXT, "author": _TEXT, "said_at": _TIME,
+    "explicit": pa.bool_(), "beside": _TEXT, "audit": pa.bool_(), "audit_propensity": _NUMBER,
+    "target": _TEXT, "label": _TEXT, "confidence": _NUMBER, "decision": _TEXT, "reason": _TEXT,
+    "cost": _NUMBER, "verdict": _TEXT, "right_label": _TEXT, "status": _TEXT, "author": _TEXT,
+    "said_at": _TIME,
 }  # fmt: skip
 """Columns of CSV and parquet; those from `verdict` on are empty where nothing was said."""
 
@@ -107,8 +108,9 @@ def flat_rows(found: Iterable[Answered]) -> Iterator[dict[str, Any]]:
             values = (
                 row.id, row.at, row.ticket.id, row.customer, row.prediction.language,
                 row.ticket.subject, row.ticket.text, row.prediction.bundle, row.arm,
-                row.propensity, row.audit, row.audit_propensity, target, answer.label,
-                answer.confidence, answer.decision, answer.reason, row.cost.get(target),
+                row.propensity, row.explicit, row.beside, row.audit, row.audit_propensity, target,
+                answer.label, answer.confidence, answer.decision, answer.reason,
+                row.cost.get(target),
                 *((last.verdict, last.label, last.status, last.author, last.at)
                   if last else (None,) * 5),
             )  # fmt: skip

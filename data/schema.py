@@ -19,6 +19,7 @@ Reason = Literal[
     "language_not_certified",
     "novel",
     "degraded",
+    "certificate_lost",
 ]
 """Why a decision was taken.
 
@@ -26,7 +27,8 @@ Reason = Literal[
 `class_not_certified`: the class holds no certificate, so none of its tickets is routed unseen.
 `language_not_certified`: too few tickets in this language were seen to promise anything for it.
 `novel`: no ticket like this one was learned from. `degraded`: a member did not answer, and the
-certificate speaks of all of them together.
+certificate speaks of all of them together. `certificate_lost`: it would have been routed, had
+audited tickets not shown since that the class falls short of what was promised.
 """
 
 

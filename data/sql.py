@@ -7,20 +7,19 @@ database by processes. A process that forks opens its store after that.
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
 from data.cursor import read_cursor, write_cursor
 from data.errors import DataError
-from data.sql_engine import is_postgres, open_engine, reading, told, writing
+from data.sql_engine import open_engine, reading, shrink, writing
 from data.sql_erasure import drop_rows, erase_rows, holds_erasure, keep_salt, split_erased
 from data.sql_feedback import insert_feedback
 from data.sql_migrations import require_newest
 from data.sql_predictions import delete_pending, insert_predictions
 from data.sql_queries import CHUNK, find_open, match, read_by_id, read_newest, read_oldest
-from data.sql_rows import insert_new, lock_predictions
+from data.sql_rows import insert_event, insert_new, lock_predictions
 from data.sql_tables import bundles, events, facts, to_microseconds, to_moment
 from data.store import (
     MAX_PAGE,
@@ -127,18 +126,16 @@ class SqlStore:
             digest, gone = erase_rows(connection, erasure, to_microseconds(at))
             detail = {"of": kind, **gone.model_dump()}
             event = Event(at=at, actor=actor, action="erase", subject=digest, detail=detail)
-            _insert_event(connection, event)
-        self._shrink()
+            insert_event(connection, event)
+        shrink(self.engine)
         return gone
 
     def is_erased(self, *, ticket_id: str | None = None, customer: str | None = None) -> bool:
         """Whether rows of this ticket or customer were ever asked to be erased."""
-        asked = (("ticket", ticket_id), ("customer", customer))
-        keys = [(kind, key) for kind, key in asked if key is not None]
-        if not keys:
+        if ticket_id is None and customer is None:
             return False
         with reading(self.engine) as connection:
-            return holds_erasure(connection, keys)
+            return holds_erasure(connection, ticket_id, customer)
 
     def drop_before(self, moment: datetime, actor: str, at: datetime) -> Erased:
         """Remove what is older than the retention allows."""
@@ -148,14 +145,14 @@ class SqlStore:
             event = Event(
                 at=at, actor=actor, action="retain", subject=subject, detail=gone.model_dump()
             )
-            _insert_event(connection, event)
-        self._shrink()
+            insert_event(connection, event)
+        shrink(self.engine)
         return gone
 
     def log(self, event: Event) -> None:
         """Append a line to the audit log."""
         with writing(self.engine) as connection:
-            _insert_event(connection, event)
+            insert_event(connection, event)
 
     def events(self, limit: int = 100, action: str | None = None) -> list[Event]:
         """Lines of the audit log, the newest first."""
@@ -182,17 +179,3 @@ class SqlStore:
     def close(self) -> None:
         """Let go of connections."""
         self.engine.dispose()
-
-    def _shrink(self) -> None:
-        """Take what was deleted out of SQLite's journal; a reader at work puts that off."""
-        if not is_postgres(self.engine):
-            with told(self.engine.url), closing(self.engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _insert_event(connection: Connection, event: Event) -> None:
-    row = event.model_dump() | {
-        "at": to_microseconds(event.at),
-        "detail": json.dumps(event.detail),
-    }
-    connection.execute(events.insert(), row)

@@ -1,7 +1,8 @@
 """Taking rows away: one ticket's, one customer's, or those older than may be kept.
 
-Whose rows went is remembered as a digest, made with a salt that never leaves the store, so that the
-log tells nothing and a row that comes late is still recognised.
+Whose rows went is remembered as a digest, made with a salt that only backups and lists of erasures
+share, so that the log tells nothing and a row that comes late is still recognised. A store that
+took over the erasures of another one knows several salts.
 """
 
 import hashlib
@@ -18,31 +19,42 @@ from data.store import Erased, Erasure, StoredPrediction
 
 Kept = Sequence[StoredPrediction]
 
+SALT = "salt"
+"""Of facts, the store's own; those of other stores are called `salt.` and something."""
+
 
 def keep_salt(connection: Connection) -> None:
     """Make the salt of a store that has none yet."""
-    if connection.scalar(select(facts.c.value).where(facts.c.name == "salt")) is None:
-        insert_new(connection, facts, [{"name": "salt", "value": secrets.token_hex(32)}], "name")
+    if connection.scalar(select(facts.c.value).where(facts.c.name == SALT)) is None:
+        insert_new(connection, facts, [{"name": SALT, "value": secrets.token_hex(32)}], "name")
 
 
 def make_digest(connection: Connection, kind: str, key: str) -> str:
     """The digest of a key; 64 hex digits, the same for the same key in this store alone."""
-    return _digest(_read_salt(connection), kind, key)
+    return _digest(read_salts(connection)[0], kind, key)
+
+
+def read_salts(connection: Connection) -> list[str]:
+    """The store's own salt, then those whose erasures it took over."""
+    named = facts.c.name == SALT
+    others = facts.c.name.startswith(f"{SALT}.", autoescape=True)
+    return list(
+        connection.scalars(select(facts.c.value).where(or_(named, others)).order_by(facts.c.name))
+    )
+
+
+def digests_of(salts: Sequence[str], ticket_id: str | None, customer: str | None) -> list[str]:
+    """The digests under which an erasure of this ticket or customer would be known."""
+    keys = (("ticket", ticket_id), ("customer", customer))
+    return [_digest(salt, kind, key) for salt in salts for kind, key in keys if key is not None]
 
 
 def split_erased(connection: Connection, rows: Kept) -> tuple[Kept, Kept]:
     """The predictions that may be kept, and those made before their erasure."""
     if connection.scalar(select(erasures.c.at).limit(1)) is None:
         return rows, ()
-    salt = _read_salt(connection)
-    digests = {
-        row.id: [
-            _digest(salt, kind, key)
-            for kind, key in (("ticket", row.ticket.id), ("customer", row.customer))
-            if key is not None
-        ]
-        for row in rows
-    }
+    salts = read_salts(connection)
+    digests = {row.id: digests_of(salts, row.ticket.id, row.customer) for row in rows}
     asked = {digest for found in digests.values() for digest in found}
     erased = {
         row.digest: row.at for row in select_in(connection, erasures, erasures.c.digest, asked)
@@ -50,7 +62,9 @@ def split_erased(connection: Connection, rows: Kept) -> tuple[Kept, Kept]:
     late = {
         row.id
         for row in rows
-        if any(to_microseconds(row.at) <= erased.get(digest, -1) for digest in digests[row.id])
+        if any(
+            to_microseconds(row.asked_at) <= erased.get(digest, -1) for digest in digests[row.id]
+        )
     }
     return [row for row in rows if row.id not in late], [row for row in rows if row.id in late]
 
@@ -86,16 +100,14 @@ def delete_predictions(connection: Connection, which: ColumnElement[bool]) -> Er
     return Erased(predictions=gone, feedback=said)
 
 
-def holds_erasure(connection: Connection, keys: Sequence[tuple[str, str]]) -> bool:
-    """Whether one of the keys, each with its kind, was ever asked to be erased."""
-    digests = [make_digest(connection, kind, key) for kind, key in keys]
+def holds_erasure(
+    connection: Connection, ticket_id: str | None = None, customer: str | None = None
+) -> bool:
+    """Whether this ticket or customer was ever asked to be erased."""
+    digests = digests_of(read_salts(connection), ticket_id, customer)
     known = select(func.count()).select_from(erasures)
     same: Any = or_(*(erasures.c.digest == digest for digest in digests))
     return bool(connection.scalar(known.where(same)))
-
-
-def _read_salt(connection: Connection) -> str:
-    return str(connection.scalar(select(facts.c.value).where(facts.c.name == "salt")))
 
 
 def _digest(salt: str, kind: str, key: str) -> str:

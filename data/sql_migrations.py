@@ -36,12 +36,19 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         If a newer version of this code made the store.
     """
     with writing(engine, alone=True) as connection:
-        require_known(where(engine.url), _find_revision(connection))
-        config = Config()
-        config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        go = command.downgrade if revision == "base" else command.upgrade
-        go(config, revision)
+        migrate_within(connection, where(engine.url), revision)
+
+
+def migrate_within(connection: Connection, what: str, revision: str = "head") -> None:
+    """As `migrate`, inside a transaction that someone else has begun; `what` names the store."""
+    found = _find_revision(connection)
+    require_known(what, found)
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    order = ["base", *reversed(_known()), "head"]
+    down = order.index(revision) < order.index(found or "base")
+    (command.downgrade if down else command.upgrade)(config, revision)
 
 
 def require_newest(engine: Engine) -> None:
@@ -66,12 +73,16 @@ def require_newest(engine: Engine) -> None:
 
 def require_known(what: str, revision: str | None) -> None:
     """Raise StoreError if newer code made the tables; `what` names them in the message."""
-    known = {script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in _known():
         raise StoreError(
             f"{what} has version {revision} of the tables, this code knows {newest_revision()} at "
             "most: use the newer code, or a backup made before"
         )
+
+
+def _known() -> list[str]:
+    """The revisions of this code, the newest first."""
+    return [str(script.revision) for script in ScriptDirectory(str(FOLDER)).walk_revisions()]
 
 
 def _find_revision(connection: Connection) -> str | None:

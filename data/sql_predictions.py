@@ -51,6 +51,8 @@ def _to_row(row: StoredPrediction) -> dict[str, Any]:
         "arm": row.arm,
         "bundle": row.prediction.bundle,
         "audit": row.audit,
+        "explicit": row.explicit,
+        "beside": row.beside,
         "folded": fold(row.ticket.full_text),
         "body": row.model_dump_json(),
     }

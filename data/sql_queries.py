@@ -12,6 +12,9 @@ from data.errors import StoreError
 from data.sql_tables import feedback, predictions, targets, to_microseconds, to_moment
 from data.store import Answered, Query, StoredFeedback, StoredPrediction
 
+_SAME = ("language", "bundle", "ticket_id", "customer", "audit", "explicit", "beside")
+"""Fields of a query that a column of their name must equal."""
+
 CHUNK = 100
 """Predictions in memory at once while many are streamed; a ticket may be 50,000 characters."""
 
@@ -50,10 +53,10 @@ def match(query: Query, dialect: str) -> Matching:
 def _make_filters(query: Query, dialect: str) -> list[ColumnElement[bool]]:
     columns = predictions.c
     wanted: list[ColumnElement[bool]] = [
-        columns[name] == value
-        for name in ("language", "arm", "bundle", "ticket_id", "customer", "audit")
-        if (value := getattr(query, name)) is not None
+        columns[name] == value for name in _SAME if (value := getattr(query, name)) is not None
     ]
+    if query.arm is not None:
+        wanted.append(columns.arm.in_(query.arm))
     if query.since is not None:
         wanted.append(columns.at >= to_microseconds(query.since))
     if query.until is not None:

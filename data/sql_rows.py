@@ -14,8 +14,8 @@ from zlib import crc32
 from sqlalchemy import Column, Connection, Table, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from data.sql_tables import bundles
-from data.store import Feedback, FeedbackStatus
+from data.sql_tables import bundles, events, to_microseconds
+from data.store import Event, Feedback, FeedbackStatus
 
 MOST_VALUES = 500
 """Values of one IN (...); SQLite and PostgreSQL take tens of thousands of parameters at most."""
@@ -75,3 +75,12 @@ def read_labels(
 def judge(row: Feedback, known: Sequence[str]) -> FeedbackStatus:
     """What becomes of feedback on a prediction that is stored."""
     return "accepted" if row.label is None or row.label in known else "proposal"
+
+
+def insert_event(connection: Connection, event: Event) -> None:
+    """Append a line to the audit log."""
+    row = event.model_dump() | {
+        "at": to_microseconds(event.at),
+        "detail": json.dumps(event.detail),
+    }
+    connection.execute(events.insert(), row)

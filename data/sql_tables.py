@@ -74,6 +74,8 @@ predictions = Table(
     Column("arm", Words, nullable=False),
     Column("bundle", Words, nullable=False),
     Column("audit", Boolean, nullable=False),
+    Column("explicit", Boolean, nullable=False),
+    Column("beside", Words),
     Column("folded", Text, nullable=False),  # subject and text as they are searched
     Column("body", Text, nullable=False),  # JSON of the StoredPrediction
     Index("predictions_at", "at"),
@@ -87,6 +89,12 @@ Index(
     predictions.c.id,
     sqlite_where=predictions.c.audit,
     postgresql_where=predictions.c.audit,
+)
+Index(
+    "predictions_beside",
+    predictions.c.beside,
+    sqlite_where=predictions.c.beside.is_not(None),
+    postgresql_where=predictions.c.beside.is_not(None),
 )
 
 targets = Table(
@@ -151,4 +159,5 @@ facts = Table(
     Column("name", Words, primary_key=True),
     Column("value", Words, nullable=False),
 )
-"""Of the store itself: `salt`, which erasure digests are made with, and `ping`, the last one."""
+"""Of the store itself: `salt`, which erasure digests are made with, `salt.*` of other stores whose
+erasures it took over, and `ping`, the last one."""

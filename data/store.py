@@ -4,15 +4,19 @@ Append-only facts behind one protocol. `data.sql` keeps them in SQLite or Postgr
 them and pipelines read them. Text is kept as `data.privacy` leaves it, never as it came in.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Protocol
 
-from pydantic import AwareDatetime, Field, JsonValue, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, JsonValue, model_validator
 
 from data.schema import ArmKind, Decision, NonEmpty, Prediction, Record, Ticket
 
 MAX_PAGE = 500
 """Predictions of one page, at most."""
+
+_UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}")
 
 Key = NonEmpty
 Verdict = Literal["confirm", "correct", "reject"]
@@ -23,6 +27,17 @@ FeedbackStatus = Literal["accepted", "proposal", "pending"]
 know it, or answered no such target (which is refused where the prediction is there to tell); kept,
 never trained on. `pending`: the prediction it speaks of is not stored yet.
 """
+
+
+def asked_at(at: datetime, beside: str | None) -> datetime:
+    """When the ticket of an answer came, by the moment in the id of the one told, if it tells one.
+
+    Ids are UUIDv7 (RFC 9562, section 5.7): their first 48 bits are milliseconds since 1970.
+    """
+    if beside is None or not _UUID7.fullmatch(beside):
+        return at
+    told = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(beside[:12], 16))
+    return min(at, told)
 
 
 class StoredPrediction(Record):
@@ -40,11 +55,22 @@ class StoredPrediction(Record):
     cost: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
         default={}, description="target -> expected cost of a wrong decision, in the unit set"
     )
+    explicit: bool = Field(
+        default=False, description="whether the caller named the arm: no draw, so no comparison"
+    )
+    beside: Key | None = Field(
+        default=None, max_length=40, description="of a shadow: `id` of the answer that was told"
+    )
 
     @property
     def shadow(self) -> bool:
         """Whether nobody was told this answer."""
         return self.arm == "shadow"
+
+    @property
+    def asked_at(self) -> datetime:
+        """When the ticket came: a shadow answers later than that."""
+        return asked_at(self.at, self.beside)
 
 
 class Feedback(Record):
@@ -80,6 +106,10 @@ class Answered(Record):
     feedback: tuple[StoredFeedback, ...] = ()
 
 
+def _as_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class Query(Record):
     """Which predictions are meant; what is None does not matter."""
 
@@ -93,9 +123,15 @@ class Query(Record):
     label: str | None = Field(default=None, max_length=200)
     decision: Decision | None = None
     language: str | None = Field(default=None, max_length=8)
-    arm: ArmKind | None = None
+    arm: Annotated[tuple[ArmKind, ...] | None, BeforeValidator(_as_several)] = Field(
+        default=None, description="one of these; may be given several times"
+    )
     bundle: str | None = Field(default=None, max_length=200)
     audit: bool | None = None
+    explicit: bool | None = Field(default=None, description="whether the caller named the arm")
+    beside: str | None = Field(
+        default=None, max_length=40, description="what shadows answered beside this prediction"
+    )
     answered: bool | None = Field(default=None, description="whether there is feedback")
     ticket_id: str | None = Field(default=None, max_length=200)
     customer: str | None = Field(default=None, max_length=200)

@@ -3,6 +3,10 @@
     python -m pipelines.store backup .cache/store-today.jsonl.gz
     python -m pipelines.store export answers.parquet --since 2026-11-01 --target category
     python -m pipelines.store erase --customer KEY
+    python -m pipelines.store erasures export .cache/erasures.json
+
+A backup holds what was erased after it was made. Before it is restored, `erasures import` puts the
+list of erasures, exported from the store that is replaced, into the new one; `restore` applies it.
 
 The store is the one `--url` or TICKETS_STORE names.
 """
@@ -21,9 +25,11 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from data.backup import back_up, count_rows, restore
+from data.backup import back_up, count_rows
+from data.erasures import export_erasures, import_erasures
 from data.errors import DataError
 from data.export import export
+from data.restore import restore
 from data.sql import STORE_URL, SqlStore, open_sql_store
 from data.sql_engine import open_engine, where
 from data.sql_migrations import find_revision, migrate, newest_revision
@@ -32,9 +38,9 @@ from pipelines import run
 
 logger = logging.getLogger(__name__)
 
-FILTERS = ("text", "target", "label", "decision", "language", "arm", "bundle", "ticket_id",
+FILTERS = ("text", "target", "label", "decision", "language", "bundle", "beside", "ticket_id",
            "customer", "since", "until")  # fmt: skip
-FLAGS = ("audit", "answered")
+FLAGS = ("audit", "explicit", "answered")
 
 
 def make_query(given: dict[str, Any]) -> Query:
@@ -45,7 +51,9 @@ def make_query(given: dict[str, Any]) -> Query:
     DataError
         If a value is not one the query knows; the message names the option.
     """
-    values = {name: given[name] for name in (*FILTERS, *FLAGS) if given.get(name) is not None}
+    values = {
+        name: given[name] for name in ("arm", *FILTERS, *FLAGS) if given.get(name) is not None
+    }
     try:
         values |= {name: read_moment(values[name]) for name in ("since", "until") if name in values}
         return Query.model_validate(values)
@@ -96,18 +104,22 @@ def make_parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="version of the tables and how many rows each has")
     backup = commands.add_parser("backup", help="the whole store into a file")
     backup.add_argument("file", type=Path, help=".db (SQLite only), .jsonl or .jsonl.gz")
-    restored = commands.add_parser("restore", help="a backup into a store that is empty")
+    restored = commands.add_parser("restore", help="a backup into a store without predictions")
     restored.add_argument("file", type=Path)
     exported = commands.add_parser("export", help="what the options find into a file")
     exported.add_argument("file", type=Path, help=".csv, .jsonl or .parquet")
     for name in FILTERS:
         exported.add_argument(f"--{name.replace('_', '-')}")
+    exported.add_argument("--arm", action="append", help="may be given several times")
     for name in FLAGS:
         exported.add_argument(f"--{name}", action=argparse.BooleanOptionalAction)
     erased = commands.add_parser("erase", help="every row of one ticket or one customer")
     whose = erased.add_mutually_exclusive_group(required=True)
     whose.add_argument("--ticket")
     whose.add_argument("--customer")
+    listed = commands.add_parser("erasures", help="what is erased, out of a store or into one")
+    listed.add_argument("way", choices=("export", "import"))
+    listed.add_argument("file", type=Path, help="JSON; names nobody, but keep it closed")
     retained = commands.add_parser("retain", help="remove what is older")
     retained.add_argument("--days", type=int, required=True)
     return parser
@@ -141,6 +153,12 @@ def obey(asked: argparse.Namespace, now: datetime) -> None:
         elif asked.command == "erase":
             erasure = Erasure(ticket_id=asked.ticket, customer=asked.customer)
             logger.info("erased: %s", store.erase(erasure, actor, now).model_dump())
+        elif asked.command == "erasures" and asked.way == "export":
+            number = export_erasures(store.engine, asked.file, actor, now)
+            logger.info("%s holds %d erasures", asked.file, number)
+        elif asked.command == "erasures":
+            gone = import_erasures(asked.file, store.engine, actor, now)
+            logger.info("erased: %s", gone.model_dump())
         else:
             logger.info("dropped: %s", retain(store, asked.days, actor, now).model_dump())
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Annotated, Any, TypeVar
 
-from fastapi import BackgroundTasks, Body, Depends, FastAPI, Header, Query, Response
+from fastapi import BackgroundTasks, Body, Depends, FastAPI, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from data.schema import Prediction, Ticket
@@ -30,8 +30,9 @@ from serving.contract import (
 )
 from serving.contract import problems as problem_docs
 from serving.edge import LastResort
+from serving.headers import ArmName, AssignmentKey, Customer
 from serving.job_bodies import BodyLimits
-from serving.job_runner import JobRunner, RunsJobs
+from serving.job_runner import JobRunner
 from serving.jobs import Jobs
 from serving.limits import check_nested, check_one, require_json
 from serving.partial import PARTIAL_BATCH, PartialBatch, PostedBatch, answer_partially
@@ -40,38 +41,6 @@ from serving.shadows import Shadows
 from serving.telemetry import Telemetry, Watched
 
 T = TypeVar("T")
-
-AssignmentKey = Annotated[
-    str | None,
-    Header(
-        alias="X-Assignment-Key",
-        min_length=1,
-        max_length=200,
-        description="tickets with the same key meet the same arm, e.g. those of one customer; "
-        "else each ticket's `id` is its key",
-    ),
-]
-ArmName = Annotated[
-    str | None,
-    Header(
-        alias="X-Arm",
-        min_length=1,
-        max_length=200,
-        description="who is to answer instead of drawing: `champion`, or a version that "
-        "`GET /v1/arms` names as challenger",
-    ),
-]
-
-Customer = Annotated[
-    str | None,
-    Header(
-        alias="X-Customer",
-        min_length=1,
-        max_length=200,
-        description="your key of who wrote the tickets; kept with the answers, and what erasing "
-        "a customer goes by",
-    ),
-]
 
 DESCRIPTION = """\
 Reads support tickets, routes what it can prove it may route, and asks a person about the rest.
@@ -101,6 +70,7 @@ def create_app(
     Parameters
     ----------
     keep : told of every answer before it leaves; by default the archive
+    jobs : `app.state.runner` answers them; whoever serves the app lets `RunsJobs` start it
     """
     app = FastAPI(
         title="Ticket Assistant",
@@ -148,7 +118,10 @@ def create_app(
         tags=["tickets"],
         summary="Answer one ticket",
         dependencies=[Depends(require_json)],
-        responses={200: example(PREDICTION), **problem_docs(400, 413, 415, 422, 500, 503, 504)},
+        responses={
+            200: example(PREDICTION),
+            **problem_docs(400, 413, 415, 422, problems.HeaderError, 500, 503, 504),
+        },
     )
     async def predict(
         ticket: Annotated[Ticket, Body(examples=[TICKET])],
@@ -170,7 +143,7 @@ def create_app(
             200: examples(
                 whole={"predictions": [PREDICTION, OTHER_PREDICTION]}, partial=PARTIAL_BATCH
             ),
-            **problem_docs(400, 413, 415, 422, 500, 503, 504),
+            **problem_docs(400, 413, 415, 422, problems.HeaderError, 500, 503, 504),
         },
     )
     async def predict_batch(
@@ -267,18 +240,21 @@ def create_app(
         content, media_type = telemetry.exposition()
         return Response(content, media_type=media_type)
 
-    async def answer_job(tickets: Sequence[Ticket]) -> list[Prediction]:
-        told = await answering.answer(tickets)
+    async def answer_job(tickets: Sequence[Ticket], customer: str | None) -> list[Prediction]:
+        told = await answering.answer(tickets, customer=customer)
         await answering.watch(told)
         return [one.prediction for one in told]
 
     if jobs is not None:
         runner = JobRunner(
-            jobs, settings, answer_job, lambda: batcher.waiting > settings.job_gives_way
+            jobs,
+            settings,
+            answer_job,
+            lambda: batcher.waiting > settings.job_gives_way,
+            None if archive is None else archive.erase_again,
         )
         app.state.runner = runner
         job_routes.install(app, settings, jobs, runner)
-        app.add_middleware(RunsJobs, runner=lambda: runner)
     if archive is not None:
         feedback_routes.install(app, archive, settings)
         review_routes.install(app, archive)

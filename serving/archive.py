@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
 from pydantic import Field
@@ -12,6 +12,8 @@ from serving.arms import Told
 from serving.calls import Calls
 from serving.costs import Costs
 from serving.feedback import FeedbackDesk
+from serving.job_erasure import erase_in_jobs
+from serving.jobs import Jobs
 from serving.recording import Behind, PredictionWriter
 from serving.settings import Settings
 from serving.spool import Spool
@@ -25,6 +27,7 @@ class ErasedEverywhere(Erased):
 
     waiting: int = Field(ge=0, description="predictions that were not written yet")
     spooled: int = Field(ge=0, description="feedback that waited on disk")
+    jobs: int = Field(ge=0, description="tickets of files that were sent as jobs")
 
 
 class Archive:
@@ -33,6 +36,7 @@ class Archive:
     Parameters
     ----------
     observe : told how far the store is behind what was answered
+    jobs : whose files an erasure reaches too
 
     Raises
     ------
@@ -41,9 +45,14 @@ class Archive:
     """
 
     def __init__(
-        self, settings: Settings, store: Store, observe: Callable[[Behind], None] | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        observe: Callable[[Behind], None] | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.settings = settings
+        self._jobs = jobs
         self._costs = Costs() if settings.cost_matrix is None else Costs.read(settings.cost_matrix)
         self.store = store
         self.spool = Spool(settings.spool, settings.spool_bytes)
@@ -98,7 +107,7 @@ class Archive:
         return await self._calls.ask(function, *args, **kwargs)
 
     async def erase(self, erasure: Erasure, actor: str, at: datetime) -> ErasedEverywhere:
-        """Remove a ticket or customer from the store, the spool and what waits to be written.
+        """Remove a ticket or customer from the store, the spool, jobs and what waits to be written.
 
         Raises
         ------
@@ -106,6 +115,16 @@ class Archive:
             If the store cannot be reached, the disk fails, or it takes too long: erase again.
         """
         return await self._erasures.ask(self._erase, erasure, actor, at)
+
+    async def erase_again(self, erasure: Erasure) -> ErasedEverywhere:
+        """Erase what a job answered although it was erased meanwhile.
+
+        Raises
+        ------
+        StoreError
+            As `erase` does.
+        """
+        return await self.erase(erasure, "jobs", datetime.now(UTC))
 
     def close(self) -> None:
         """Write what waits, end the threads, close the store."""
@@ -117,7 +136,17 @@ class Archive:
 
     def _erase(self, erasure: Erasure, actor: str, at: datetime) -> ErasedEverywhere:
         query = Query(ticket_id=erasure.ticket_id, customer=erasure.customer)
-        stored = {answered.stored.id for answered in self.store.stream(query)}
+        stored: set[str] = set()
+        tickets = set() if erasure.ticket_id is None else {erasure.ticket_id}
+        for answered in self.store.stream(query):
+            stored.add(answered.stored.id)
+            if answered.stored.ticket.id is not None:
+                tickets.add(answered.stored.ticket.id)
+        jobs = 0
+        if self._jobs is not None:
+            jobs = erase_in_jobs(self._jobs, erasure, tickets)
+            # Jobs asked until here for what is gone: the store is to refuse those answers.
+            at = max(at, datetime.now(UTC))
         waiting = self.writer.discard(erasure) - stored
         # The store last: the spool knows feedback by its prediction alone, and were the store to
         # forget first and the disk then to fail, nobody could tell any more what to look for.
@@ -128,4 +157,5 @@ class Archive:
             feedback=gone.feedback,
             waiting=len(waiting),
             spooled=spooled,
+            jobs=jobs,
         )

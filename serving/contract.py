@@ -10,12 +10,15 @@ from pydantic import Field, JsonValue
 
 from data.errors import ConflictError, StoreError
 from data.schema import Neighbour, Prediction, Record, Ticket
+from models.deployment import Withheld
 from models.manifest import Manifest
 from serving.assistants import Assistants, State
+from serving.faults import InvalidField
 from serving.problems import (
     KINDS,
     MEDIA_TYPE,
-    InvalidField,
+    ErasedError,
+    HeaderError,
     Kind,
     NotFoundError,
     ParametersError,
@@ -189,6 +192,10 @@ class ModelCard(Record):
         description="per target: the accuracy promised for automatic tickets, how sure the promise "
         "is, and per class the threshold that earned it"
     )
+    withheld: Withheld = Field(
+        description="classes whose certificate was lost live, which people route now: "
+        "target -> label -> why"
+    )
     metrics: dict[str, JsonValue] = Field(description="measured on the test split, with intervals")
     readers: dict[str, dict[str, JsonValue]] = Field(
         description="what is read beside the targets, learned from public data: which, and its "
@@ -202,6 +209,9 @@ class ModelCard(Record):
         status = assistants.status
         serving = assistants.serving
         facts = {} if serving is None else _facts(serving.manifest)
+        if assistants.running is not None and serving is not None:
+            deployment = assistants.running.deployment
+            facts["withheld"] = deployment.withheld_of(serving.manifest.version)
         return cls.model_validate(
             {**NOTHING, **facts, "state": status.state, "reason": status.reason}
         )
@@ -210,13 +220,13 @@ class ModelCard(Record):
 NOTHING: dict[str, Any] = {
     "warning": None, "version": None, "dataset": None, "fallback": None, "created_at": None,
     "commit": None, "dirty": None, "targets": {}, "members": (), "weights": {},
-    "class_weights": {}, "certificate": {},
+    "class_weights": {}, "certificate": {}, "withheld": {},
     "metrics": {}, "readers": {}, "libraries": {},
 }  # fmt: skip
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
-    facts = {name: getattr(manifest, name) for name in NOTHING if name != "warning"}
+    facts = {name: getattr(manifest, name) for name in NOTHING if hasattr(manifest, name)}
     return {**facts, "warning": FALLBACK_WARNING if manifest.fallback else None}
 
 
@@ -244,14 +254,28 @@ FAULT: dict[str, JsonValue] = {
 }
 
 
-OF_THE_ARCHIVE = frozenset({ConflictError, StoreError, NotFoundError, ParametersError})
-"""Problems of the routes that ask the store, which name them; no other route has them."""
+HEADER_FAULT: dict[str, JsonValue] = {
+    "detail": "1 header is not valid",
+    "errors": [
+        {
+            "pointer": "#/X-Customer",
+            "message": "String should have at least 1 character",
+            "type": "string_too_short",
+        }
+    ],
+    "error_count": 1,
+}
+
+NAMED_BY_ROUTES = frozenset(
+    {ConflictError, StoreError, NotFoundError, ParametersError, HeaderError, ErasedError}
+)
+"""Problems that a route has only if it names them, and not because it has one of their status."""
 
 
 def problems(*told: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
     """The documentation of the problems a route may answer, an example of each type.
 
-    A status stands for all problems that have it, those of the store left out.
+    A status stands for all problems that have it, those left out that a route names.
     """
     by_status: dict[int, list[Kind]] = {}
     for one in told:
@@ -259,7 +283,7 @@ def problems(*told: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
             ours = [
                 kind
                 for key, kind in KINDS.items()
-                if kind.status == one and not isinstance(key, int) and key not in OF_THE_ARCHIVE
+                if kind.status == one and not isinstance(key, int) and key not in NAMED_BY_ROUTES
             ]
             by_status.setdefault(one, []).extend(ours or [kind_of_status(one)])
         else:
@@ -284,6 +308,8 @@ def problems(*told: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
 
 def _told(kind: Kind) -> dict[str, JsonValue]:
     told: dict[str, JsonValue] = {"type": kind.type, "title": kind.title, "status": kind.status}
+    if kind == KINDS[HeaderError]:
+        return told | HEADER_FAULT
     return told | FAULT if kind.status == 422 else told
 
 

@@ -13,8 +13,9 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from data.schema import Prediction, Record, Ticket
 from serving.contract import PREDICTION
 from serving.edge import anonymous_traceback
+from serving.faults import fault, invalid_fields, told_invalid
 from serving.limits import too_long
-from serving.problems import KINDS, Problem, ServingError, invalid_fields, told_invalid
+from serving.problems import KINDS, Problem, ServingError, erased_problem
 from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -71,16 +72,19 @@ def read_ticket(value: object, index: int, settings: Settings) -> Ticket | Probl
 
 
 def read_line(line: bytes, index: int, settings: Settings) -> Ticket | Problem:
-    """The ticket that stands in a line of JSON, or the problem it has at its place."""
+    """The ticket that stands in a line of JSON, or the problem it has at its place.
+
+    A blank line is one whose ticket was erased: none is sent.
+    """
+    if not line.strip():
+        return erased_problem()
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
         kind = KINDS[400]
         return Problem(
             type=kind.type, title=kind.title, status=kind.status,
-            errors=invalid_fields([
-                {"type": "json_invalid", "loc": ("body", "tickets", index), "msg": ""}
-            ]),
+            errors=invalid_fields([fault("json_invalid", ("body", "tickets", index), "")]),
             error_count=1,
         )  # fmt: skip
     return read_ticket(value, index, settings)

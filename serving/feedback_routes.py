@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, Header, Response
+from fastapi import Body, Depends, FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -14,8 +14,11 @@ from data.store import Feedback, FeedbackStatus, Verdict
 from serving.archive import Archive
 from serving.contract import example
 from serving.contract import problems as problem_docs
+from serving.faults import fault, refusal
 from serving.feedback import Kept, Taken, UnansweredTargetsError
+from serving.headers import IdempotencyKey
 from serving.limits import require_json
+from serving.problems import HeaderError
 from serving.settings import Settings
 
 CONFIRM: dict[str, JsonValue] = {
@@ -124,21 +127,13 @@ def install(app: FastAPI, archive: Archive, settings: Settings) -> None:
                 **example(SPOOLED, "Kept on disk, as the store does not answer"),
                 "model": TakenAll,
             },
-            **problem_docs(400, ConflictError, 413, 415, 422, 500, StoreError),
+            **problem_docs(400, ConflictError, 413, 415, 422, HeaderError, 500, StoreError),
         },
     )
     async def feedback(
         response: Response,
         given: Annotated[OneOrMany, Body(examples=[CONFIRM, {"feedback": [CONFIRM, CORRECT]}])],
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                alias="Idempotency-Key",
-                min_length=1,
-                max_length=200,
-                description="instead of `key`, where one is given",
-            ),
-        ] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> TakenAll:
         """Durable before it is answered, and counted once however often it is sent.
 
@@ -155,7 +150,10 @@ def install(app: FastAPI, archive: Archive, settings: Settings) -> None:
         except UnansweredTargetsError as error:
             message = "The prediction did not answer this target"
             raise RequestValidationError(
-                [_fault(places[i], "target", "target_not_answered", message) for i in error.places]
+                [
+                    fault("target_not_answered", (*places[i], "target"), message)
+                    for i in error.places
+                ]
             ) from None
         response.status_code = 200 if taken.kept == "stored" else 202
         return _answer(rows, taken)
@@ -164,10 +162,10 @@ def install(app: FastAPI, archive: Archive, settings: Settings) -> None:
 def _check_number(items: Sequence[GivenFeedback], settings: Settings) -> None:
     if not items:
         message = "There should be at least 1"
-        raise RequestValidationError([_fault(("body",), "feedback", "too_short", message)])
+        raise refusal("too_short", ("body", "feedback"), message)
     if len(items) > settings.max_feedback:
         message = f"There should be at most {settings.max_feedback}"
-        raise RequestValidationError([_fault(("body",), "feedback", "too_long", message)])
+        raise refusal("too_long", ("body", "feedback"), message)
 
 
 def _with_key(given: GivenFeedback | ManyFeedback, header: str | None) -> list[GivenFeedback]:
@@ -176,12 +174,10 @@ def _with_key(given: GivenFeedback | ManyFeedback, header: str | None) -> list[G
         return []
     if isinstance(given, ManyFeedback):
         message = "This header is for one; each of many has its own `key`"
-        raise RequestValidationError(
-            [_fault(("header",), "idempotency-key", "keys_differ", message)]
-        )
+        raise refusal("keys_differ", ("header", "Idempotency-Key"), message)
     if given.key not in {None, header}:
-        message = "The header Idempotency-Key holds another key"
-        raise RequestValidationError([_fault(("body",), "key", "keys_differ", message)])
+        message = "The body holds another `key`"
+        raise refusal("keys_differ", ("header", "Idempotency-Key"), message)
     return [given.model_copy(update={"key": header})]
 
 
@@ -192,20 +188,16 @@ def _rows(
     faults = []
     for item, place in zip(items, places, strict=True):
         if item.key is None:
-            faults.append(_fault(place, "key", "missing", "Field required"))
+            faults.append(fault("missing", (*place, "key"), "Field required"))
         if item.verdict == "correct" and item.label is None:
-            faults.append(_fault(place, "label", "missing", "Field required to correct"))
+            faults.append(fault("missing", (*place, "label"), "Field required to correct"))
         if item.verdict != "correct" and item.label is not None:
             message = "A label is given to correct, and only then"
-            faults.append(_fault(place, "label", "label_not_asked", message))
+            faults.append(fault("label_not_asked", (*place, "label"), message))
     if faults:
         raise RequestValidationError(faults)
     now = datetime.now(UTC)
     return [Feedback.model_validate({**item.model_dump(), "at": now}) for item in items]
-
-
-def _fault(place: tuple[str | int, ...], name: str, rule: str, message: str) -> dict[str, object]:
-    return {"type": rule, "loc": (*place, name), "msg": message}
 
 
 def _answer(rows: Sequence[Feedback], taken: Taken) -> TakenAll:

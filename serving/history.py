@@ -34,6 +34,10 @@ class KeptPrediction(Record):
     audit: bool = Field(description="whether the audit sample drew it")
     audit_propensity: float = Field(description="probability of being drawn")
     cost: dict[str, float] = Field(description="target -> expected cost of a wrong decision")
+    explicit: bool = Field(description="whether the caller named the arm")
+    beside: str | None = Field(
+        default=None, description="of a shadow: `id` of the answer that was told"
+    )
     feedback: tuple[StoredFeedback, ...] = Field(description="the oldest first")
 
     @classmethod
@@ -51,6 +55,8 @@ class KeptPrediction(Record):
             audit=row.audit,
             audit_propensity=row.audit_propensity,
             cost=row.cost,
+            explicit=row.explicit,
+            beside=row.beside,
             feedback=answered.feedback,
         )
 
@@ -91,6 +97,8 @@ KEPT: dict[str, JsonValue] = {
     "audit": False,
     "audit_propensity": 0.02,
     "cost": {"team": 0.38},
+    "explicit": False,
+    "beside": None,
     "feedback": [
         {
             "key": "agent-7-2026-11-23-002",

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query
-from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import StreamingResponse
@@ -16,6 +15,7 @@ from data.store import Erasure
 from serving.archive import Archive, ErasedEverywhere
 from serving.contract import example
 from serving.contract import problems as problem_docs
+from serving.faults import refusal
 from serving.history import KEPT, KeptPage, KeptPrediction, Search
 from serving.problems import NotFoundError, ParametersError
 
@@ -28,7 +28,7 @@ MEDIA_TYPES: dict[Form, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 
-ERASED: JsonValue = {"predictions": 3, "feedback": 1, "waiting": 0, "spooled": 0}
+ERASED: JsonValue = {"predictions": 3, "feedback": 1, "waiting": 0, "spooled": 0, "jobs": 2}
 
 
 class Export(stored.Query):
@@ -73,8 +73,7 @@ def install(app: FastAPI, archive: Archive) -> None:
             raise
         except DataError:
             message = "The cursor was not given with a page of these filters"
-            fault = {"type": "cursor", "loc": ("query", "cursor"), "msg": message}
-            raise RequestValidationError([fault]) from None
+            raise refusal("cursor", ("query", "cursor"), message) from None
         return KeptPage(predictions=tuple(map(KeptPrediction.of, page.found)), next=page.next)
 
     @app.get(

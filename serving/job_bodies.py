@@ -4,11 +4,11 @@ import asyncio
 import json
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.faults import refusal
 from serving.job_upload import Incoming
 from serving.limits import BodyLimit, media_type_of
 from serving.settings import Settings
@@ -75,8 +75,3 @@ def as_lines(body: bytes) -> bytes:
     if not isinstance(value["tickets"], list):
         raise refusal("list_type", ("body", "tickets"), "Input should be a valid list")
     return b"".join(json.dumps(ticket).encode() + b"\n" for ticket in value["tickets"])
-
-
-def refusal(rule: str, place: tuple[str, ...], message: str) -> RequestValidationError:
-    """What is wrong with a body, to be raised."""
-    return RequestValidationError([{"type": rule, "loc": place, "msg": message}])

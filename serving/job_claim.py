@@ -1,6 +1,5 @@
 """A job in the hands of the one worker that answers it: where it stands, line by line."""
 
-import json
 import logging
 import os
 import time
@@ -8,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import IO
 
 from serving.each import Answered
+from serving.job_lines import count_errors, error_of
 from serving.job_state import JobState
 from serving.jobs import INPUT, OUTPUT, Jobs
+from serving.problems import erased_problem
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Claim:
     """An owned job. Lines are read, answered and written; what is written is never done twice.
 
     It goes on behind the last whole line of the output, whatever state.json had not learned of.
+    Lines may be erased meanwhile, or the whole job be removed, by who does not own it.
 
     Raises
     ------
@@ -53,18 +56,20 @@ class Claim:
     """
 
     def __init__(self, jobs: Jobs, state: JobState) -> None:
-        folder = jobs.root / state.id
         self._jobs = jobs
-        self._output: IO[bytes] = (folder / OUTPUT).open("r+b")
-        self._input: IO[bytes] = (folder / INPUT).open("rb")
+        self._folder = jobs.root / state.id
         self._since = self._kept_at = time.monotonic()
         self._seconds = state.seconds
-        self._recover(state)
+        self.state = state
+        with jobs.still(state.id):
+            self._output: IO[bytes] = (self._folder / OUTPUT).open("r+b")
+            self._input: IO[bytes] = (self._folder / INPUT).open("rb")
+            self._recover(state)
         self.keep()
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody wants it to end."""
+        """Whether somebody wants it to end, or has removed it."""
         return self._jobs.is_cancelled(self.state.id)
 
     @property
@@ -74,16 +79,28 @@ class Claim:
 
     def read(self, lines: int) -> list[bytes]:
         """The next lines to answer; the same again until answers to them are written."""
-        self._input.seek(self.state.input_bytes)
-        return list(islice(self._input, lines))
+        with self._jobs.still(self.state.id) as there:
+            return self._read(lines) if there else []
 
-    def write(self, lines: Sequence[bytes], answers: Sequence[Answered]) -> None:
-        """Append the answers to `lines`."""
-        told = b"".join(answer.model_dump_json().encode() + b"\n" for answer in answers)
-        self._output.write(told)
-        self._output.flush()
-        errors = sum(answer.problem is not None for answer in answers)
-        self._advance(len(answers), errors, sum(map(len, lines)), len(told))
+    def write(self, lines: Sequence[bytes], answers: Sequence[Answered]) -> list[bytes]:
+        """Append the answers to `lines`, save those erased since they were read; which those are.
+
+        All of them, and nothing is appended, where the job was removed.
+        """
+        with self._jobs.still(self.state.id) as there:
+            if not there:
+                return list(lines)
+            pairs = list(zip(lines, self._read(len(lines)), answers, strict=True))
+            kept = [
+                answer if line == now else Answered(index=answer.index, problem=erased_problem())
+                for line, now, answer in pairs
+            ]
+            told = b"".join(answer.model_dump_json().encode() + b"\n" for answer in kept)
+            self._output.write(told)
+            self._output.flush()
+            errors = sum(answer.problem is not None for answer in kept)
+            self._advance(len(kept), errors, sum(map(len, lines)), len(told))
+            return [line for line, now, _ in pairs if line != now]
 
     def keep(self) -> None:
         """Make what is written safe, and let others see how far it is."""
@@ -109,6 +126,23 @@ class Claim:
     def __exit__(self, *_: object) -> None:
         self._input.close()
         self._output.close()
+
+    def _read(self, lines: int) -> list[bytes]:
+        self._follow()
+        self._input.seek(self.state.input_bytes)
+        return list(islice(self._input, lines))
+
+    def _follow(self) -> None:
+        """Open files anew that an erasure has replaced; no line has moved in them."""
+        if not _is_at(self._input, self._folder / INPUT):
+            self._input.close()
+            self._input = (self._folder / INPUT).open("rb")
+        if not _is_at(self._output, self._folder / OUTPUT):
+            self._output.close()
+            self._output = (self._folder / OUTPUT).open("r+b")
+            self._output.seek(self.state.output_bytes)
+            errors = count_errors(self._folder / OUTPUT, self.state.done)
+            self.state = self.state.model_copy(update={"errors": errors})
 
     def _end(self, state: JobState) -> None:
         os.fsync(self._output.fileno())
@@ -140,7 +174,7 @@ class Claim:
         self._output.seek(state.output_bytes)
         self._input.seek(state.input_bytes)
         for line in self._output:
-            error = _error_of(line, self.state.done)
+            error = error_of(line, self.state.done)
             ticket = self._input.readline() if error is not None else b""
             if error is None or not ticket:
                 break
@@ -151,12 +185,6 @@ class Claim:
             logger.info("job %s goes on behind line %d", state.id, self.state.done)
 
 
-def _error_of(line: bytes, index: int) -> int | None:
-    """1 where a whole line of the output tells a problem, 0 for a prediction; None if unwhole."""
-    try:
-        told = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return None
-    if not isinstance(told, dict) or told.get("index") != index:
-        return None
-    return int(told.get("problem") is not None)
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Whether an open file is the one that stands at a path."""
+    return os.path.samestat(os.fstat(file.fileno()), path.stat())

@@ -49,20 +49,24 @@ SUBMIT: dict[str, Any] = {
 
 
 def problem_docs(*keys: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
-    """The documentation of exactly these problems, no two of them of one status."""
+    """The documentation of exactly these problems."""
+    kinds = [KINDS[key] for key in keys]
     documented: dict[int | str, dict[str, Any]] = {}
-    for key in keys:
-        kind = KINDS[key]
-        told: dict[str, Any] = {"type": kind.type, "title": kind.title, "status": kind.status}
-        documented[kind.status] = {
-            "description": kind.title,
+    for status in dict.fromkeys(kind.status for kind in kinds):
+        ours = [kind for kind in kinds if kind.status == status]
+        told = {
+            kind.name: {"value": {"type": kind.type, "title": kind.title, "status": kind.status}}
+            for kind in ours
+        }
+        documented[status] = {
+            "description": " or ".join(kind.title for kind in ours),
             "content": {
                 MEDIA_TYPE: {
                     "schema": {"$ref": "#/components/schemas/Problem"},
-                    "examples": {kind.name: {"value": told}},
+                    "examples": told,
                 }
             },
         }
-        if kind.status in {409, 429, 503}:
-            documented[kind.status]["headers"] = RETRY_AFTER
+        if status in {409, 429, 503}:
+            documented[status]["headers"] = RETRY_AFTER
     return documented

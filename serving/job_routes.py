@@ -12,21 +12,22 @@ from starlette.requests import ClientDisconnect
 
 from serving.contract import example
 from serving.each import ANSWERED, REFUSED, Answered
-from serving.job_bodies import (
-    LINES,
-    PATH,
-    ROUGHLY,
-    as_lines,
-    receive_lines,
-    refusal,
-)
+from serving.faults import refusal
+from serving.headers import Customer
+from serving.job_bodies import LINES, PATH, ROUGHLY, as_lines, receive_lines
 from serving.job_docs import SUBMIT, problem_docs
 from serving.job_runner import JobRunner
 from serving.job_state import QUEUED, RUNNING, BatchJob, JobPage
 from serving.job_upload import Incoming, LineTooLongError, NoTicketsError
 from serving.jobs import Jobs
 from serving.limits import media_type_of
-from serving.problems import JobNotFinishedError, JobsFullError, NotFoundError, ParametersError
+from serving.problems import (
+    HeaderError,
+    JobNotFinishedError,
+    JobsFullError,
+    NotFoundError,
+    ParametersError,
+)
 from serving.settings import Settings
 
 CURSOR = r"^[0-9]{1,18}-[0-9a-f]{32}$"
@@ -50,15 +51,20 @@ def install(app: FastAPI, settings: Settings, jobs: Jobs, runner: JobRunner) -> 
                     "Location": {"description": "the job's address", "schema": {"type": "string"}}
                 },
             },
-            **problem_docs(400, 413, 415, RequestValidationError, JobsFullError, 500, 503),
+            **problem_docs(
+                400, 413, 415, RequestValidationError, HeaderError, JobsFullError, 500, 503
+            ),
         },
         openapi_extra=SUBMIT,
     )
-    async def submit_job(request: Request, response: Response) -> BatchJob:
+    async def submit_job(
+        request: Request, response: Response, customer: Customer = None
+    ) -> BatchJob:
         """Takes the file and answers it beside the single tickets, which always go first.
 
         A line that is no ticket does not refuse the others: its line of the result is a problem.
-        Blank lines are left out and not counted.
+        Blank lines are left out and not counted. A ticket that is erased meanwhile keeps its line,
+        as the problem `erased`; erasing the customer of the file removes the job.
         """
         media_type = media_type_of(request.headers.get("content-type", ""))
         if media_type != "application/json" and media_type not in LINES:
@@ -66,7 +72,7 @@ def install(app: FastAPI, settings: Settings, jobs: Jobs, runner: JobRunner) -> 
         try:
             # Text that is not ASCII grows when a JSON body is written anew as lines.
             longest = settings.max_body_bytes * (1 if media_type in LINES else 8)
-            incoming = await asyncio.to_thread(Incoming, jobs, longest)
+            incoming = await asyncio.to_thread(Incoming, jobs, longest, customer)
             with incoming:
                 if media_type in LINES:
                     await receive_lines(request, incoming)

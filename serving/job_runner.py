@@ -2,13 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.each import Answer, answer_each, read_line
+from data.errors import StoreError
+from data.schema import Prediction, Ticket
+from data.store import Erasure
+from serving.each import answer_each, read_line
 from serving.edge import anonymous_traceback
 from serving.job_claim import Claim, claim
+from serving.job_lines import read_ticket_id
 from serving.jobs import Jobs
 from serving.problems import ServingError
 from serving.settings import Settings
@@ -22,6 +29,15 @@ MAKE_WAY = 0.02
 """Seconds after which a job looks again whether single tickets still wait."""
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+AnswerJob = Callable[[tuple[Ticket, ...], str | None], Awaitable[Sequence[Prediction]]]
+"""Gives one prediction per ticket, in order; the second is the customer who wrote them all."""
+
+EraseAgain = Callable[[Erasure], Awaitable[object]]
+
+
 class JobRunner:
     """Takes one job after the other, the oldest first, one encoder batch at a time.
 
@@ -29,15 +45,22 @@ class JobRunner:
     ----------
     answer : gives one prediction per ticket of an encoder batch
     crowded : whether so many single tickets wait that a job is to make way
+    erase_again : told of what was erased while it was being answered, and may be kept since
     """
 
     def __init__(
-        self, jobs: Jobs, settings: Settings, answer: Answer, crowded: Callable[[], bool]
+        self,
+        jobs: Jobs,
+        settings: Settings,
+        answer: AnswerJob,
+        crowded: Callable[[], bool],
+        erase_again: EraseAgain | None = None,
     ) -> None:
         self._jobs = jobs
         self._settings = settings
         self._answer = answer
         self._crowded = crowded
+        self._erase_again = erase_again
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
 
@@ -62,17 +85,18 @@ class JobRunner:
         """Answer one job to its end; False where there was none to take."""
         if not await asyncio.to_thread(self._jobs.unfinished):
             return False
-        with claim(self._jobs) as taken:
+        with ExitStack() as held:
+            taken = await beside(held.enter_context, claim(self._jobs))
             if taken is None:
                 return False
             try:
                 await self._finish(taken)
             except Exception as error:  # noqa: BLE001 - or it would be tried for ever
                 logger.error("job %s failed\n%s", taken.state.id, anonymous_traceback(error))
-                taken.fail(f"it could not go on: {type(error).__name__}")
+                await beside(taken.fail, f"it could not go on: {type(error).__name__}")
             finally:
                 if not taken.state.finished:
-                    taken.keep()
+                    await beside(taken.keep)
             logger.info("job %s is %s", taken.state.id, taken.state.state)
             return True
 
@@ -90,25 +114,64 @@ class JobRunner:
                 continue
 
     async def _finish(self, job: Claim) -> None:
+        answer = partial(self._told, customer=job.state.customer)
         while not job.cancelled:
             if self._crowded():
                 await asyncio.sleep(MAKE_WAY)
                 continue
-            lines = job.read(self._settings.encoder_batch)
+            lines = await beside(job.read, self._settings.encoder_batch)
             if not lines:
-                job.done()
+                await beside(job.done)
                 return
             start = job.state.done
             read = [read_line(line, start + i, self._settings) for i, line in enumerate(lines)]
             try:
-                answers = await answer_each(read, self._answer, start)
+                answers = await answer_each(read, answer, start)
             except ServingError as error:  # not ready, overloaded: the job can wait
                 await asyncio.sleep(error.retry_after or LOOK_EVERY)
                 continue
-            job.write(lines, answers)
+            if erased := await beside(job.write, lines, answers):
+                await self._forget(erased, job.state.customer)
             if job.unsafe:
-                await asyncio.to_thread(job.keep)
-        job.cancel()
+                await beside(job.keep)
+        await beside(job.cancel)
+
+    async def _told(
+        self, tickets: tuple[Ticket, ...], customer: str | None
+    ) -> Sequence[Prediction]:
+        return await self._answer(tickets, customer)
+
+    async def _forget(self, lines: Sequence[bytes], customer: str | None) -> None:
+        """Erase again what was answered although it was erased meanwhile; its answer is kept."""
+        if self._erase_again is None:
+            return
+        ids = {ticket for line in lines if (ticket := _id_of(line)) is not None}
+        erasures = [Erasure(ticket_id=ticket) for ticket in sorted(ids)]
+        if customer is not None:
+            erasures.append(Erasure(customer=customer))
+        while erasures:
+            try:
+                await self._erase_again(erasures[0])
+                del erasures[0]
+            except StoreError:
+                await asyncio.sleep(LOOK_EVERY)
+
+
+async def beside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a blocking call gives, made in a thread; who is cancelled waits for its end first."""
+    call = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call])
+        raise
+
+
+def _id_of(line: bytes) -> str | None:
+    try:
+        return read_ticket_id(line) or None
+    except ValueError:
+        return None
 
 
 class RunsJobs:

@@ -27,6 +27,8 @@ class JobState(Record):
     seconds: float = 0.0
     input_bytes: int = 0
     output_bytes: int = 0
+    customer: str | None = None
+    """The caller's key of who wrote all of the tickets."""
 
     @property
     def finished(self) -> bool:

@@ -30,6 +30,7 @@ class Incoming:
     Parameters
     ----------
     max_line : bytes of one ticket, at most
+    customer : the caller's key of who wrote the tickets
 
     Raises
     ------
@@ -37,12 +38,13 @@ class Incoming:
         If too many jobs wait.
     """
 
-    def __init__(self, jobs: Jobs, max_line: int) -> None:
+    def __init__(self, jobs: Jobs, max_line: int, customer: str | None = None) -> None:
         jobs.tidy()
         jobs.check_room()
         jobs.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._jobs = jobs
         self._max_line = max_line
+        self._customer = customer
         self.id = secrets.token_hex(16)
         self._folder = jobs.root / f".{self.id}.partial"
         self._folder.mkdir(mode=0o700)
@@ -91,7 +93,12 @@ class Incoming:
         os.fsync(self._file.fileno())
         self._file.close()
         (self._folder / OUTPUT).touch()
-        state = JobState(id=self.id, tickets=self.tickets, created_at=datetime.now(UTC))
+        state = JobState(
+            id=self.id,
+            tickets=self.tickets,
+            created_at=datetime.now(UTC),
+            customer=self._customer,
+        )
         write_text(self._folder / STATE, state.model_dump_json() + "\n")
         with FileLock(self._jobs.root / ".lock"):
             self._jobs.check_room()

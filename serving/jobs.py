@@ -5,6 +5,7 @@
     <jobs>/<id>/state.json      what is known of it, replaced in one step
     <jobs>/<id>/cancel          there once somebody wants it to end
     <jobs>/<id>/lock            held by the worker that answers it
+    <jobs>/<id>/files.lock      held for as long as a file is read on, appended to or replaced
 
 The folder is all there is: it survives a restart, and several workers share it.
 """
@@ -15,7 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -23,13 +24,15 @@ from typing import IO
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from data.durable import write_text
+from data.durable import sync_folder, write_text
 from serving.job_state import JobState
 from serving.problems import JobNotFinishedError, JobsFullError
+from serving.spool_files import locked
 
 logger = logging.getLogger(__name__)
 
 INPUT, OUTPUT, STATE, CANCEL, LOCK = "input.jsonl", "output.jsonl", "state.json", "cancel", "lock"
+FILES = "files.lock"
 LEFTOVER_SECONDS = 3600.0
 """A file that is still being sent is touched more often than that."""
 
@@ -94,14 +97,22 @@ class Jobs:
             return None
 
     def write(self, state: JobState) -> None:
-        """Replace what is known of a job; only for who holds its lock."""
+        """Replace what is known of a job, unless it is gone; only for who holds its lock."""
+        with self.still(state.id) as there:
+            if there:
+                self.write_still(state)
+
+    def write_still(self, state: JobState) -> None:
+        """As `write`, for who holds its files still."""
         write_text(self.root / state.id / STATE, state.model_dump_json() + "\n")
 
     def end(self, state: JobState) -> None:
         """Write that a job has ended, and remove what customers wrote."""
         assert state.finished, "only what has ended"
-        self.write(state)
-        (self.root / state.id / INPUT).unlink(missing_ok=True)
+        with self.still(state.id) as there:
+            if there:
+                self.write_still(state)
+                (self.root / state.id / INPUT).unlink(missing_ok=True)
 
     def cancel(self, job: str) -> JobState | None:
         """End a job that is not finished; None where there is none of this id.
@@ -120,16 +131,18 @@ class Jobs:
         return self.find(job)
 
     def is_cancelled(self, job: str) -> bool:
-        """Whether somebody wants the job to end."""
-        return (self.root / job / CANCEL).exists()
+        """Whether somebody wants the job to end, or it is gone already."""
+        folder = self.root / job
+        return (folder / CANCEL).exists() or not (folder / STATE).exists()
 
     def remove(self, job: str) -> None:
         """Forget a job and its result."""
         aside = self.root / f".{job}.removed"
-        try:
+        with self.still(job) as there:
+            if not there:  # another worker was faster
+                return
             (self.root / job).rename(aside)
-        except OSError:  # another worker was faster
-            return
+            sync_folder(self.root)
         shutil.rmtree(aside, ignore_errors=True)
 
     def open_result(self, job: str) -> tuple[JobState, IO[bytes]] | None:
@@ -162,6 +175,20 @@ class Jobs:
             yield self.find(job)
         finally:
             lock.release()
+
+    @contextmanager
+    def still(self, job: str) -> Iterator[bool]:
+        """Keep others from changing the files of a job; gives whether there are any.
+
+        Held for moments, also by who does not work on the job. Not to be held twice.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.root / job / FILES))
+            except (FileNotFoundError, NotADirectoryError):
+                yield False
+                return
+            yield (self.root / job / STATE).exists()
 
     def tidy(self) -> None:
         """Remove finished jobs that are too old or too many, and what a crash left behind."""

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.schema import Ticket
+from serving.faults import fault
 from serving.problems import KINDS, problem_response
 from serving.settings import Settings
 
@@ -117,10 +118,10 @@ def _wrong_size(tickets: int, settings: Settings) -> list[dict[str, object]]:
     errors: list[dict[str, object]] = []
     if not tickets:
         message = "A batch should have at least 1 ticket"
-        errors.append({"type": "too_short", "loc": ("body", "tickets"), "msg": message})
+        errors.append(fault("too_short", ("body", "tickets"), message))
     if tickets > settings.max_tickets:
         message = f"A batch should have at most {settings.max_tickets} tickets"
-        errors.append({"type": "too_long", "loc": ("body", "tickets"), "msg": message})
+        errors.append(fault("too_long", ("body", "tickets"), message))
     return errors
 
 
@@ -131,7 +132,7 @@ def too_long(
     if len(ticket.text) <= settings.max_text:
         return []
     message = f"String should have at most {settings.max_text} characters"
-    return [{"type": "string_too_long", "loc": (*place, "text"), "msg": message}]
+    return [fault("string_too_long", (*place, "text"), message)]
 
 
 def _refuse(errors: list[dict[str, object]]) -> None:

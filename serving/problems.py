@@ -7,7 +7,7 @@ trackers and screenshots. Statuses live here and nowhere else; lower layers rais
 import http.client
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,26 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from data.errors import ConflictError, NoMemoryError, StoreError, TicketAssistantError
+from serving.faults import MAX_ERRORS, InvalidField, told_invalid
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-MAX_ERRORS = 50
-"""Validation errors told in one problem; `error_count` tells how many there were."""
-
-TOLD_AS_THEY_ARE = frozenset(
-    {
-        "missing", "string_type", "string_too_short", "string_too_long", "string_unicode",
-        "string_pattern_mismatch", "too_short", "too_long", "list_type", "tuple_type", "dict_type",
-        "model_type", "model_attributes_type", "bool_type", "bool_parsing", "int_type",
-        "int_parsing", "float_type", "float_parsing", "greater_than", "greater_than_equal",
-        "less_than", "less_than_equal", "literal_error", "enum", "datetime_type",
-        "datetime_parsing", "datetime_from_date_parsing", "timezone_aware",
-        "label_not_asked", "target_not_answered", "keys_differ", "cursor",
-    }
-)  # fmt: skip
-"""Error types of pydantic and of ours whose messages never hold what was sent."""
-
 STORE_RETRY_AFTER = "5"
 """Seconds after which to ask again when the store did not answer."""
 
@@ -97,18 +82,12 @@ class ParametersError(Exception):
     """Stands in the table for a RequestValidationError about the address and not the body."""
 
 
-class InvalidField(BaseModel):
-    """One thing wrong with the request, named by its place and never by its value."""
+class HeaderError(Exception):
+    """Stands in the table for a RequestValidationError about a header and not the body."""
 
-    model_config = ConfigDict(frozen=True)
 
-    pointer: str = Field(
-        description="JSON pointer into the body, as a URI fragment; or into the parameters, by "
-        "name, where the problem is of type `parameters`",
-        examples=["#/tickets/3/text"],
-    )
-    message: str = Field(examples=["String should have at least 1 character"])
-    type: str = Field(description="stable name of the rule", examples=["string_too_short"])
+class ErasedError(Exception):
+    """Stands in the table for a ticket of a job that was erased before its answer was fetched."""
 
 
 class Problem(BaseModel):
@@ -154,6 +133,8 @@ KINDS: dict[int | type[Exception], Kind] = {
     504: Kind(504, "deadline", "The answer took too long"),
     RequestValidationError: Kind(422, "validation", "The request body is not valid"),
     ParametersError: Kind(422, "parameters", "A parameter of the address is not valid"),
+    HeaderError: Kind(422, "invalid-header", "A header of the request is not valid"),
+    ErasedError: Kind(410, "erased", "The ticket was erased"),
     NoMemoryError: Kind(404, "no-memory", "The model keeps no past tickets"),
     NotFoundError: Kind(404, "unknown-id", "Nothing is kept under this id"),
     ConflictError: Kind(409, "conflict", "The key was used before, for something else"),
@@ -180,6 +161,12 @@ def problem_response(
     )
 
 
+def erased_problem() -> Problem:
+    """What stands for a ticket of a job, or its answer, that was erased."""
+    kind = KINDS[ErasedError]
+    return Problem(type=kind.type, title=kind.title, status=kind.status)
+
+
 def kind_of_status(status: int) -> Kind:
     """The table's entry for a status that something below us decided."""
     if status in KINDS:
@@ -187,43 +174,26 @@ def kind_of_status(status: int) -> Kind:
     return Kind(status, f"http-{status}", http.client.responses.get(status, "Error"))
 
 
-def invalid_fields(errors: Iterable[Mapping[str, Any]]) -> list[InvalidField]:
-    """pydantic's errors with their place, rule and message, and nothing that was sent.
-
-    The name of an unknown field is the client's own writing, so such an error points at the object
-    that holds the field.
-    """
-    fields: dict[InvalidField, None] = {}
-    for error in errors:
-        place, rule = tuple(error["loc"])[1:], str(error["type"])
-        if rule == "extra_forbidden":
-            place, message = place[:-1], "There is a field here that this address does not know"
-        else:
-            message = str(error["msg"]) if rule in TOLD_AS_THEY_ARE else "The value is not valid"
-        pointer = "".join(f"/{part}" for part in place)
-        fields[InvalidField(pointer=f"#{pointer}", message=message, type=rule)] = None
-    return list(fields)
-
-
-def told_invalid(errors: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a `Problem` says of pydantic's errors: how many there are, and the first of them."""
-    fields = invalid_fields(errors)
-    return {
-        "detail": f"{len(fields)} field{' is' if len(fields) == 1 else 's are'} not valid",
-        "errors": tuple(fields[:MAX_ERRORS]),
-        "error_count": len(fields),
-    }
+_PLACES: tuple[tuple[frozenset[str], type[Exception], str], ...] = (
+    (frozenset({"path", "query"}), ParametersError, "parameter"),
+    (frozenset({"header"}), HeaderError, "header"),
+    (frozenset({"body"}), RequestValidationError, "field"),
+)
 
 
 async def tell_invalid(_: Request, error: Exception) -> Response:
-    """400 for a body that is not JSON, 422 for one, or for parameters, that fit no schema."""
+    """400 for a body that is not JSON; 422 for a body, parameters or headers that fit no schema.
+
+    Of several places that are at fault the outermost is told alone: pointers begin at one of them.
+    """
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return problem_response(KINDS[400])
-    outside = any(item["loc"][:1] in {("query",), ("path",)} for item in found)
-    kind = KINDS[ParametersError if outside else RequestValidationError]
-    return problem_response(kind, **told_invalid(found))
+    for places, kind, what in _PLACES:
+        if here := [item for item in found if item["loc"][0] in places]:
+            return problem_response(KINDS[kind], **told_invalid(here, what))
+    raise AssertionError("a fault lies in the address, a header or the body")
 
 
 async def tell_serving_error(_: Request, error: Exception) -> Response:

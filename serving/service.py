@@ -99,6 +99,8 @@ class TicketAssistantService:
         from data.late_store import LateStore
         from data.sql import open_sql_store
         from models.publishing import open_store
+        from serving.monitor import Monitor
+        from serving.monitor_metrics import MonitorMetrics
 
         configure_logging()
         # Of its own, so that a process may build the service twice, as tests do.
@@ -106,11 +108,18 @@ class TicketAssistantService:
         self.batcher = Batcher(
             settings.encoder_batch, settings.max_waiting, observe=self.telemetry.encoded
         )
+        jobs = Jobs(
+            settings.jobs_folder,
+            settings.max_jobs,
+            settings.max_finished_jobs,
+            timedelta(hours=settings.job_keep_hours),
+        )
         # Opened when first asked: tickets are answered whether the store is up or not.
         self.archive = Archive(
             settings,
             LateStore(lambda: open_sql_store(settings.store)),
             ArchiveMetrics(self.telemetry.registry).behind,
+            jobs,
         )
         self.assistants = Assistants(
             open_store(settings.bundle_store),
@@ -125,6 +134,12 @@ class TicketAssistantService:
             watcher=self.telemetry,
             recorder=self.archive.record,
         )
+        self.monitor = Monitor(
+            self.archive.store,
+            MonitorMetrics(self.telemetry.registry),
+            running=lambda: self.assistants.running,
+            spooled=lambda: self.archive.spool.bytes_waiting,
+        )
         app = create_app(
             settings,
             self.assistants,
@@ -132,17 +147,13 @@ class TicketAssistantService:
             self.telemetry,
             self.shadows,
             archive=self.archive,
-            jobs=Jobs(
-                settings.jobs_folder,
-                settings.max_jobs,
-                settings.max_finished_jobs,
-                timedelta(hours=settings.job_keep_hours),
-            ),
+            jobs=jobs,
         )
         door.app, door.runner = app, app.state.runner
         door.assistants = self.assistants
         # Beside the event loop, so that the probes answer while a bundle is being verified.
         self.assistants.follow(settings.follow_seconds)
+        self.monitor.follow(settings.monitor_seconds)
 
     def __is_alive__(self) -> bool:
         return self.batcher.busy_seconds < HANGING * settings.timeout_seconds
@@ -154,6 +165,7 @@ class TicketAssistantService:
     def close(self) -> None:
         """Stop following the store and let the running encoder call end."""
         self.assistants.close()
+        self.monitor.close()
         self.shadows.close()
         self.archive.close()
         self.batcher.close()
@@ -164,7 +176,7 @@ class TicketAssistantService:
 TicketAssistantService.add_asgi_middleware(  # type: ignore[attr-defined]
     ForeignErrors, why_not_ready=door.why_not_ready
 )
-# Beside the mounted app's own, because BentoML tells a bare callable nothing of start and end.
+# Here and not in the mounted app, as BentoML tells a bare callable nothing of start and end.
 TicketAssistantService.add_asgi_middleware(  # type: ignore[attr-defined]
     RunsJobs, runner=lambda: door.runner
 )

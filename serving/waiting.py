@@ -47,6 +47,8 @@ class Waiting:
                 audit=told.audit,
                 audit_propensity=told.audit_propensity,
                 cost=costs.expected_of(prediction, targets),
+                explicit=told.explicit,
+                beside=told.beside,
             )
         return self._row
 

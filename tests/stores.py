@@ -85,9 +85,11 @@ def matches(query: Query, answered: Answered) -> bool:
         )
         | (query.target is query.label is query.decision is None)
         and query.language in {None, row.prediction.language}
-        and query.arm in {None, row.arm}
+        and (query.arm is None or row.arm in query.arm)
         and query.bundle in {None, row.prediction.bundle}
         and (query.audit is None or query.audit == row.audit)
+        and (query.explicit is None or query.explicit == row.explicit)
+        and query.beside in {None, row.beside}
         and (query.answered is None or query.answered == bool(answered.feedback))
         and query.ticket_id in {None, row.ticket.id}
         and query.customer in {None, row.customer}
@@ -112,7 +114,7 @@ class MemoryStore:
     def add_predictions(self, rows: Sequence[StoredPrediction]) -> None:
         for row in rows:
             said = {k: f for k, f in self.feedback.items() if f.prediction_id == row.id}
-            if any(at >= row.at and _is_of(row, erasure) for erasure, at in self.erasures):
+            if any(at >= row.asked_at and _is_of(row, erasure) for erasure, at in self.erasures):
                 for key in [key for key, given in said.items() if given.status == "pending"]:
                     del self.feedback[key]
             elif row.id not in self.predictions:

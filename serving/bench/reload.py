@@ -1,32 +1,38 @@
 """Command: publish two bundles in turn while clients ask, and tell what they noticed of it.
 
-python -m serving.bench.reload http://127.0.0.1:3000 models/published --swaps 10 --clients 4
+python -m serving.bench.reload http://127.0.0.1:3000 models/published --workers 2 --json swaps.json
 
 The server must follow that store, and no other client should ask meanwhile. The two are the present
-and the former champion unless named; at the end the present one answers again. Exits with 1 if a
-request failed.
+and the former champion unless named; at the end the present one answers again. Every request has a
+connection of its own, so that it meets any of the workers. Exits with 1 if a request failed.
 """
 
 import argparse
 import asyncio
+import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from data.durable import write_text
 from models.deployment import Deployment, former_champion
 from models.publishing import open_store
 
 TICKET = {"subject": "Printer", "text": "The printer on the second floor has been down since noon."}
 PATIENCE = 120.0
 """Seconds until a bundle published counts as never taken up."""
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the metrics, and so how late the last worker is noticed at most."""
 
 
 class Store(Protocol):
@@ -43,11 +49,14 @@ class Store(Protocol):
 class Report:
     """What was measured."""
 
+    workers: int = 1
     answers: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     """Statuses other than 200, or the names of what broke the connection."""
     first: list[float] = field(default_factory=list)
     """Seconds from publishing to the first answer of the new bundle, per swap."""
+    everywhere: list[float] = field(default_factory=list)
+    """Seconds from publishing until every worker had loaded the new bundle."""
     last: list[float] = field(default_factory=list)
     """Seconds from publishing until no request that began was answered by the former one."""
     loading: float = 0
@@ -57,20 +66,32 @@ class Report:
     resident: list[float] = field(default_factory=list)
     """Bytes resident in all workers: warmed up, then after every swap."""
 
+    @property
+    def growth(self) -> float:
+        """Memory after the last swap over that before the first, less 1."""
+        return self.resident[-1] / self.resident[0] - 1 if self.resident else 0.0
+
     def lines(self) -> list[str]:
         """The report in words."""
         failed = ", ".join(f"{n} x {what}" for what, n in self.failures.items()) or "none"
         mib = 2**20
         return [
+            f"workers           {self.workers}",
             f"answers           {self.answers}, the slowest after {self.slowest:.2f} s",
             f"failures          {failed}",
             f"swaps             {len(self.first)}",
             f"first answer      {spread(self.first)} after publishing",
+            f"every worker      {spread(self.everywhere)} after publishing",
             f"last of the old   {spread(self.last)} after publishing",
             f"of which loading  {self.loading:.2f} s",
-            f"resident memory   {', '.join(f'{size / mib:.0f}' for size in self.resident)} MiB, "
+            f"memory            {self.growth:+.1%} after the last swap",
+            f"resident          {', '.join(f'{size / mib:.0f}' for size in self.resident)} MiB, "
             "before and after each swap",
         ]
+
+    def facts(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {**asdict(self), "growth": self.growth}
 
 
 def spread(seconds: Sequence[float]) -> str:
@@ -100,7 +121,9 @@ class Clients:
             began = time.monotonic()
             try:
                 response = await self.client.post(
-                    "/v1/predict", json=TICKET, headers={"X-Arm": "champion"}
+                    "/v1/predict",
+                    json=TICKET,
+                    headers={"X-Arm": "champion", "Connection": "close"},
                 )
             except httpx.HTTPError as error:
                 self.report.failures[type(error).__name__] += 1
@@ -130,31 +153,35 @@ async def measure(
     swaps: int = 10,
     clients: int = 4,
     settle: float = 5.0,
+    workers: int = 1,
 ) -> Report:
     """Swap so many times under load; the first of the versions answers before and after.
 
     Parameters
     ----------
-    settle : seconds to wait where workers are to catch up: all of them, and their memory's figure
+    settle : seconds to wait after each swap, for the figure of the memory to follow
+    workers : of the server; a swap ends when so many have loaded the bundle
 
     Raises
     ------
     TimeoutError
-        If a bundle published is not taken up; the deployment of the beginning is put back.
+        If a bundle published is not taken up by every worker; the deployment of the beginning is
+        put back.
     """
     start = store.find_deployment()
     if start is None:
         raise ValueError("nothing is published in this store: publish a bundle first")
-    report = Report()
+    report = Report(workers)
     asking = Clients(client, report)
     tasks = [asyncio.create_task(asking.ask()) for _ in range(clients)]
     try:
-        await swap(asking, store, start, versions[0], settle)
+        await swap(asking, store, start, versions[0], settle, workers)
         loaded = now = await metrics(client)
         report.resident.append(loaded["tickets_resident_bytes"])
         for i in range(swaps):
-            await swap(asking, store, start, versions[(i + 1) % 2], settle)
+            everywhere = await swap(asking, store, start, versions[(i + 1) % 2], settle, workers)
             report.first.append(asking.first or 0.0)
+            report.everywhere.append(everywhere)
             report.last.append(asking.last)
             now = await metrics(client)
             report.resident.append(now["tickets_resident_bytes"])
@@ -171,17 +198,33 @@ LOADING = ("tickets_bundle_loading_seconds_sum", "tickets_bundle_loading_seconds
 
 
 async def swap(
-    asking: Clients, store: Store, start: Deployment, version: str, settle: float
-) -> None:
-    """Publish a champion and wait until it answers, then as long as the others may take."""
+    asking: Clients, store: Store, start: Deployment, version: str, settle: float, workers: int
+) -> float:
+    """Publish a champion, wait until it answers in every worker; after how many seconds that was.
+
+    A champion that answers already is loaded by nobody: 0.
+    """
+    champion = getattr(store.find_deployment(), "champion", None)
+    if champion is not None and champion.version == version:
+        await asyncio.sleep(settle)
+        return 0.0
+    before = (await metrics(asking.client))[LOADING[1]]
     asking.expect(version)
     store.deploy(start.with_champion(version, datetime.now(UTC)))
     until = asking.published + PATIENCE
-    while asking.first is None:
+    everywhere = None
+    while asking.first is None or everywhere is None:
         if time.monotonic() > until:
-            raise TimeoutError(f"{version} does not answer {PATIENCE:g} s after it was published")
-        await asyncio.sleep(0.01)
+            raise TimeoutError(
+                f"{version} does not answer in all of {workers} workers {PATIENCE:g} s after it "
+                "was published"
+            )
+        loaded = (await metrics(asking.client))[LOADING[1]] - before
+        if everywhere is None and loaded >= workers:
+            everywhere = time.monotonic() - asking.published
+        await asyncio.sleep(LOOK_EVERY)
     await asyncio.sleep(settle)
+    return everywhere
 
 
 async def metrics(client: httpx.AsyncClient) -> Counter[str]:
@@ -220,16 +263,22 @@ def main() -> None:
     parser.add_argument("--swaps", type=int, default=10)
     parser.add_argument("--clients", type=int, default=4, help="that ask at the same time")
     parser.add_argument("--settle", type=float, default=5.0, help="seconds after each swap")
+    parser.add_argument("--workers", type=int, default=1, help="TICKETS_WORKERS of the server")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
     asked = parser.parse_args()
     store = open_store(asked.store)
     versions = tuple(asked.versions) if asked.versions else two_versions(store)
 
     async def run() -> Report:
         async with httpx.AsyncClient(base_url=asked.url, timeout=30) as client:
-            return await measure(client, store, versions, asked.swaps, asked.clients, asked.settle)
+            return await measure(
+                client, store, versions, asked.swaps, asked.clients, asked.settle, asked.workers
+            )
 
     report = asyncio.run(run())
     sys.stdout.write("\n".join([*report.lines(), ""]))
+    if asked.json is not None:
+        write_text(asked.json, json.dumps(report.facts(), indent=1) + "\n")
     sys.exit(1 if report.failures else 0)
 
 

@@ -180,6 +180,13 @@ def test_feedback_stands_in_the_order_it_was_given(store: Store) -> None:
         (Query(target="colour"), []),
         (Query(language="de"), [2]),
         (Query(arm="shadow"), [3]),
+        (Query(arm=("champion", "challenger")), [2, 1]),
+        (Query(arm=("champion", "shadow")), [3, 2, 1]),
+        (Query(arm=()), []),
+        (Query(explicit=True), [1]),
+        (Query(explicit=False), [3, 2]),
+        (Query(beside=f"{2:032x}"), [3]),
+        (Query(beside="nothing"), []),
         (Query(bundle="bundle-2"), [1]),
         (Query(audit=True), [2]),
         (Query(audit=False), [3, 1]),
@@ -196,7 +203,8 @@ def test_a_query_finds_what_it_means(store: Store, query: Query, expected: list[
     store.add_predictions(
         [
             make_prediction(
-                1, subject="wlan", bundle="bundle-2", customer="c", decisions={"category": "review"}
+                1, subject="wlan", bundle="bundle-2", customer="c", explicit=True,
+                decisions={"category": "review"},
             ),
             make_prediction(
                 2, text="100% a_b Straße", language="de", audit=True,
@@ -204,6 +212,7 @@ def test_a_query_finds_what_it_means(store: Store, query: Query, expected: list[
             ),
             make_prediction(
                 3, text="no Wlan, Ärger, C:\\", arm="shadow", customer="c",
+                beside=f"{2:032x}",
                 labels={"category": "network", "device": "printer"},
                 decisions={"device": "review"},
             ),
@@ -325,6 +334,16 @@ def test_what_was_erased_does_not_come_back(store: Store, erasure: Erasure) -> N
     assert store.find(after.id) == Answered(stored=after)
     (said,) = store.add_feedback([make_feedback("k", 3)])
     assert said.status == "accepted", "what waited for an erased prediction is gone too"
+
+
+def test_what_a_shadow_answers_late_counts_from_when_the_ticket_came(store: Store) -> None:
+    milliseconds = int(NOON.timestamp() * 1000)
+    told = f"{milliseconds:012x}7{0:03x}8{0:015x}"
+    store.erase(Erasure(ticket_id="t"), "operator", NOON + timedelta(seconds=5))
+    late = make_prediction(9, ticket_id="t", arm="shadow", beside=told)
+    store.add_predictions([late, make_prediction(10, ticket_id="t", arm="shadow")])
+    assert late.at > NOON + timedelta(seconds=5)
+    assert ids(store.search(Query())) == [10]
 
 
 def test_retention_takes_what_is_older_and_logs_it(store: Store) -> None:

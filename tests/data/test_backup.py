@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from data.backup import back_up, restore
+from data.backup import back_up
 from data.errors import StoreError
+from data.restore import restore
 from data.sql import SqlStore, open_sql_store
 from data.sql_engine import open_engine, writing
-from data.sql_migrations import migrate
+from data.sql_migrations import migrate, newest_revision
 from data.store import Erasure, Event, Query
 from tests.postgres import Postgres
 from tests.stores import LABELS, NOON, make_feedback, make_prediction
@@ -179,7 +180,7 @@ def damage(lines: list[bytes], how: str) -> bytes:
     elif how == "a line lost":
         del lines[9]
     elif how == "newer":
-        lines[0] = lines[0].replace(b'"0001"', b'"9999"')
+        lines[0] = lines[0].replace(newest_revision().encode(), b"9999")
     elif how == "half a line":
         lines[-1] = lines[-1][:20]
     return b"".join(lines)

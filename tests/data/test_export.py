@@ -24,10 +24,13 @@ def store() -> MemoryStore:
     made.add_predictions(
         [
             make_prediction(1, text='says "no",\r\nthen ü', customer="c", cost={"category": 0.5}),
-            make_prediction(2, text="=1+1", audit=True, labels={"category": "printer"}),
+            make_prediction(
+                2, text="=1+1", audit=True, explicit=True, beside="told",
+                labels={"category": "printer"},
+            ),
             make_prediction(3, labels={}),
         ]
-    )
+    )  # fmt: skip
     made.add_feedback(
         [
             make_feedback("a", 1, author="ann"),
@@ -66,6 +69,9 @@ def test_csv_holds_a_row_for_each_target_with_what_was_said_last(
         "correct", "printer", "accepted",
     )  # fmt: skip
     assert (first["customer"], first["cost"], first["audit"]) == ("c", "0.5", "false")
+    assert [(row["explicit"], row["beside"]) for row in rows] == [
+        ("false", ""), ("false", ""), ("true", "told"),
+    ]  # fmt: skip
     assert rows[1]["verdict"] == rows[1]["cost"] == rows[1]["said_at"] == ""
 
 

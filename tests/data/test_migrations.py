@@ -17,6 +17,7 @@ from data.sql_migrations import find_revision, migrate, newest_revision
 from data.sql_tables import metadata
 from data.store import Query
 from tests.postgres import Postgres
+from tests.stores import make_prediction
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -64,6 +65,34 @@ def test_down_leaves_nothing_and_up_again_makes_it_all(engine: Engine) -> None:
     assert inspect(engine).get_table_names() == ["alembic_version"]
     migrate(engine)
     assert set(metadata.tables) <= set(inspect(engine).get_table_names())
+
+
+def test_rows_made_by_an_older_version_are_read_and_survive_both_ways(
+    engine: Engine, url: str
+) -> None:
+    migrate(engine, "0001")
+    row = make_prediction(1, arm="shadow")
+    body = row.model_dump_json(exclude={"explicit", "beside"})
+    with writing(engine) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO predictions (id, at, arm, bundle, audit, folded, body) "
+                "VALUES (:id, 1, 'shadow', 'bundle-1', :no, 'invented', :body)"
+            ),
+            {"id": row.id, "no": False, "body": body},
+        )
+    migrate(engine)
+    store = open_sql_store(url)
+    assert [found.stored for found in store.search(Query(explicit=False)).found] == [row]
+    named = make_prediction(2, explicit=True, beside=row.id)
+    store.add_predictions([named])
+    migrate(engine, "0001")
+    assert find_revision(engine) == "0001"
+    migrate(engine)
+    assert [found.stored for found in store.search(Query()).found] == [named, row]
+    assert [found.stored for found in store.search(Query(explicit=True)).found] == [named]
+    assert [found.stored for found in store.search(Query(beside=row.id)).found] == [named]
+    store.close()
 
 
 def test_migrating_twice_does_nothing(engine: Engine) -> None:

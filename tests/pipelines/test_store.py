@@ -1,5 +1,6 @@
 """The command does what its options say, and says what it did."""
 
+import csv
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,6 +79,15 @@ def test_an_export_holds_what_the_options_find_and_is_logged(
     assert len(Path("some.jsonl").read_text().splitlines()) == 4
     (event,) = store.events(action="export")
     assert (event.actor, event.subject, event.detail) == ("ann", "some.jsonl", {"predictions": 4})
+
+
+def test_an_export_names_arms_and_flags(store: SqlStore) -> None:
+    rows = [make_prediction(n, arm=arm) for n, arm in ((7, "shadow"), (8, "challenger"))]
+    store.add_predictions([*rows, make_prediction(9, arm="challenger", explicit=True)])
+    main(["export", "some.csv", "--arm", "shadow", "--arm", "challenger", "--no-explicit"])
+    with Path("some.csv").open(newline="") as file:
+        found = {(row["id"], row["arm"], row["explicit"]) for row in csv.DictReader(file)}
+    assert found == {(row.id, row.arm, "false") for row in rows}
 
 
 @pytest.mark.parametrize(

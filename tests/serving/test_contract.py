@@ -106,6 +106,51 @@ def test_problems_fit_their_schema(
     validator(spec, spec["components"]["schemas"]["Problem"]).validate(response.json())
 
 
+def test_every_route_with_headers_of_ours_documents_their_faults(spec: dict[str, Any]) -> None:
+    named: dict[str, list[str]] = {}
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            sent = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"]
+            told = operation["responses"].get("422", {}).get("content", {}).get(MEDIA_TYPE, {})
+            assert bool(sent) == ("invalid-header" in told.get("examples", {})), (method, path)
+            if sent:
+                named[path] = sorted(sent)
+    assert named["/v1/predict"] == ["X-Arm", "X-Assignment-Key", "X-Customer"]
+    assert named["/v1/feedback"] == ["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "kind", "pointers"),
+    [
+        ({"X-Customer": ""}, {"text": "a"}, "invalid-header", ["#/X-Customer"]),
+        ({"x-assignment-key": "k" * 201}, {"text": "a"}, "invalid-header", ["#/X-Assignment-Key"]),
+        ({"X-Arm": "nobody"}, {"text": "a"}, "invalid-header", ["#/X-Arm"]),
+        (
+            {"X-Arm": "", "X-Customer": "c" * 201},
+            {"text": ""},
+            "invalid-header",
+            ["#/X-Arm", "#/X-Customer"],
+        ),
+        ({"X-Arm": "champion"}, {"text": ""}, "validation", ["#/text"]),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/predict/batch"])
+def test_a_fault_of_a_header_is_told_as_one(
+    client: TestClient, spec: dict[str, Any], path: str, headers: dict[str, str],
+    body: dict[str, str], kind: str, pointers: list[str],
+) -> None:  # fmt: skip
+    many = path.endswith("batch")
+    response = client.post(path, json={"tickets": [body]} if many else body, headers=headers)
+    told = response.json()
+    validator(spec, spec["components"]["schemas"]["Problem"]).validate(told)
+    assert (response.status_code, told["type"]) == (422, f"urn:ticket-assistant:problem:{kind}")
+    place = "#/tickets/0" if many and kind == "validation" else "#"
+    found = sorted(error["pointer"].replace(place, "#") for error in told["errors"])
+    assert found == pointers
+    assert told["error_count"] == len(pointers)
+    assert "nobody" not in response.text
+
+
 def test_the_limits_of_the_installation_are_documented(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
     assert schemas["Batch"]["properties"]["tickets"]["minItems"] == 1

@@ -93,8 +93,21 @@ def test_a_header_that_does_not_fit_the_body_is_refused(
     asked: TestClient, kept: FakeStore, body: dict[str, Any]
 ) -> None:
     response = asked.post("/v1/feedback", json=body, headers={"Idempotency-Key": "h-1"})
-    told_ = problem(response, 422, "validation")
-    assert [error["type"] for error in told_["errors"]] == ["keys_differ"]
+    told_ = problem(response, 422, "invalid-header")
+    places = [(error["pointer"], error["type"]) for error in told_["errors"]]
+    assert places == [("#/Idempotency-Key", "keys_differ")]
+    assert not kept.feedback
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201], ids=["empty", "too long"])
+def test_a_header_that_is_not_valid_is_named_and_not_the_body(
+    asked: TestClient, kept: FakeStore, key: str
+) -> None:
+    response = asked.post("/v1/feedback", json=ONE, headers={"Idempotency-Key": key})
+    body = problem(response, 422, "invalid-header")
+    assert body["title"] == "A header of the request is not valid"
+    assert body["detail"] == "1 header is not valid"
+    assert [error["pointer"] for error in body["errors"]] == ["#/Idempotency-Key"]
     assert not kept.feedback
 
 

@@ -43,8 +43,8 @@ def asked(make_app: MakeApp, archive: Archive) -> Iterator[TestClient]:
         yield client
 
 
-def put(archive: Archive, *numbers: int, customer: str | None = None) -> None:
-    archive.writer.put([told(number, customer=customer) for number in numbers]).result(10)
+def put(archive: Archive, *numbers: int, **facts: Any) -> None:
+    archive.writer.put([told(number, **facts) for number in numbers]).result(10)
 
 
 def problem(response: Any, status: int, name: str) -> dict[str, Any]:
@@ -91,11 +91,16 @@ def test_pages_follow_one_another_to_the_end(asked: TestClient, archive: Archive
 def test_filters_are_those_of_the_store(asked: TestClient, archive: Archive) -> None:
     put(archive, 1, 2, customer="C-1")
     put(archive, 3)
+    put(archive, 4, explicit=True)
+    put(archive, 5, arm="shadow", beside=told(1).id)
     for query, numbers in (
         ({"customer": "C-1"}, (2, 1)),
         ({"ticket_id": "T-3"}, (3,)),
         ({"text": "number 2"}, (2,)),
-        ({"since": told(2).at.isoformat()}, (3, 2)),
+        ({"since": told(2).at.isoformat(), "arm": ["champion", "challenger"]}, (4, 3, 2)),
+        ({"arm": ["shadow"]}, (5,)),
+        ({"explicit": True}, (4,)),
+        ({"beside": told(1).id}, (5,)),
         ({"until": told(2).at.isoformat(), "arm": "champion"}, (1,)),
     ):
         found = asked.get("/v1/predictions", params=query).json()["predictions"]
@@ -111,6 +116,8 @@ def test_filters_are_those_of_the_store(asked: TestClient, archive: Archive) -> 
         ("since=yesterday", "#/since"),
         ("since=2026-11-23T08:00:00", "#/since"),
         ("audit=perhaps", "#/audit"),
+        ("explicit=perhaps", "#/explicit"),
+        ("arm=champion&arm=nobody", "#/arm/1"),
         ("text=", "#/text"),
         ("cursor=none-of-ours", "#/cursor"),
         ("surprise=1", "#"),
@@ -206,7 +213,13 @@ def test_erasing_a_customer_takes_what_waits_to_be_written(
         archive.record([told(1, customer="C-1"), told(2, customer="C-1")])
         archive.record([told(3, customer="C-3")])
         response = install_archive(make_app(), archive).delete("/v1/customers/C-1")
-        assert response.json() == {"predictions": 0, "feedback": 0, "waiting": 2, "spooled": 0}
+        assert response.json() == {
+            "predictions": 0,
+            "feedback": 0,
+            "waiting": 2,
+            "spooled": 0,
+            "jobs": 0,
+        }
     assert list(kept.predictions) == [told(3).id]
 
 

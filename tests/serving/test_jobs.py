@@ -43,7 +43,7 @@ def runner_of(
     """Answers through a batcher of its own, as a worker does."""
     batcher = Batcher(SETTINGS.encoder_batch)
 
-    async def answer(tickets: tuple[Ticket, ...]) -> Sequence[Prediction]:
+    async def answer(tickets: tuple[Ticket, ...], _: str | None) -> Sequence[Prediction]:
         return await batcher.predict(rule, tickets)
 
     return JobRunner(jobs, SETTINGS, answer, crowded or (lambda: False))
@@ -127,7 +127,7 @@ def stop_after(jobs: Jobs, rule: RuleAssistant, done: int) -> None:
     async def a_while() -> None:
         stuck = asyncio.Event()
 
-        async def answer(tickets: tuple[Ticket, ...]) -> Sequence[Prediction]:
+        async def answer(tickets: tuple[Ticket, ...], _: str | None) -> Sequence[Prediction]:
             if sum(rule.calls) >= done:
                 stuck.set()
                 await asyncio.Event().wait()
@@ -219,7 +219,7 @@ def test_a_single_ticket_waits_for_one_encoder_call_of_a_job_at_most(
     async def scenario() -> list[int]:
         batcher = Batcher(SETTINGS.encoder_batch)
 
-        async def answer(tickets: tuple[Ticket, ...]) -> Sequence[Prediction]:
+        async def answer(tickets: tuple[Ticket, ...], _: str | None) -> Sequence[Prediction]:
             return await batcher.predict(rule, tickets)
 
         runner = JobRunner(jobs, SETTINGS, answer, lambda: batcher.waiting > 0)
@@ -244,7 +244,7 @@ def test_a_job_waits_for_a_model(jobs: Jobs, rule: RuleAssistant) -> None:
     class SoonError(NotReadyError):
         retry_after = 0.01
 
-    async def answer(tickets: tuple[Ticket, ...]) -> Sequence[Prediction]:
+    async def answer(tickets: tuple[Ticket, ...], _: str | None) -> Sequence[Prediction]:
         asked.append(len(tickets))
         if len(asked) < 3:
             raise SoonError
@@ -309,7 +309,7 @@ def test_a_job_whose_files_are_gone_fails_and_does_not_stand_in_the_way(
 def test_an_unexpected_error_fails_the_job_and_not_the_runner(jobs: Jobs) -> None:
     job = submit(jobs, "secret text")
 
-    async def answer(_: tuple[Ticket, ...]) -> Sequence[Prediction]:
+    async def answer(_: tuple[Ticket, ...], __: str | None) -> Sequence[Prediction]:
         return []  # one too few, which nobody expects
 
     assert asyncio.run(JobRunner(jobs, SETTINGS, answer, lambda: False).step())

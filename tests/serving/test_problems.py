@@ -7,14 +7,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 from starlette.testclient import TestClient
 
+from serving.faults import MAX_ERRORS, invalid_fields
 from serving.problems import (
     KINDS,
-    MAX_ERRORS,
     DeadlineError,
     NotReadyError,
     OverloadedError,
     ServingError,
-    invalid_fields,
     kind_of_status,
 )
 

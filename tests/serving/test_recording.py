@@ -56,6 +56,15 @@ def test_customer_and_cost_are_kept_with_the_prediction(
     assert row.cost == {"category": pytest.approx(0.3 * 10 + 0.1 * 1)}
 
 
+def test_it_is_kept_who_named_the_arm_and_beside_what_a_shadow_answered(
+    store: FakeStore, make_writer: MakeWriter
+) -> None:
+    shadow = told(2, arm="shadow", beside=told(1).id)
+    make_writer().put([told(1, explicit=True), shadow]).result(10)
+    kept = [store.predictions[one.id] for one in (told(1), shadow)]
+    assert [(row.explicit, row.beside) for row in kept] == [(True, None), (False, told(1).id)]
+
+
 def test_personal_data_does_not_reach_the_store(store: FakeStore, make_writer: MakeWriter) -> None:
     ticket = Ticket(id="T-1", subject="mail of a@example.org", text="my password: hunter2!")
     make_writer().put([told(1, ticket=ticket)]).result(10)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,10 +64,9 @@ def target_of(classes: tuple[str, ...]) -> TargetEnsemble:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def published(tickets: Tickets, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    folder = tmp_path_factory.mktemp("bundle")
-    member = LinearMember(LinearParams(max_features=2_000, min_df=1))
+def add_small(store: FolderStore, tickets: Tickets, folder: Path, features: int) -> Manifest:
+    """Put a small real bundle into a store, not yet named in its deployment."""
+    member = LinearMember(LinearParams(max_features=features, min_df=1))
     member.fit(tickets.texts, tickets.labels).save(folder / "trained/linear")
     targets = {name: target_of(classes) for name, classes in member.targets_.items()}
     Ensemble(targets=targets).write(folder / "trained/ensemble")
@@ -78,9 +78,15 @@ def published(tickets: Tickets, tmp_path_factory: pytest.TempPathFactory) -> Pub
         reference={},
         probes=[Ticket(text=text) for text in tickets.texts[:3]],
     )
-    store = FolderStore(folder / "store")
     store.add(folder / "sealed")
-    return Published(store, manifest)
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def published(tickets: Tickets, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    folder = tmp_path_factory.mktemp("bundle")
+    store = FolderStore(folder / "store")
+    return Published(store, add_small(store, tickets, folder, 2_000))
 
 
 def kept_in(folder: Path) -> dict[str, str]:
@@ -125,6 +131,11 @@ class Server:
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         return httpx.request(method, self.url + path, timeout=20, **request)
 
+    def kill(self) -> None:
+        """End every process of it at once, as a power cut would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=30)
+
     def status(self, path: str) -> int | None:
         assert self.process.poll() is None, self.log.read_text()
         try:
@@ -143,33 +154,8 @@ def wait_until(condition: Any, seconds: float = 60) -> None:
 @pytest.fixture(scope="module")
 def server(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Started on an empty store; the bundle is published once the server said why it waits."""
-    folder = tmp_path_factory.mktemp("server")
     published.store.root.joinpath("deployment.json").unlink(missing_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "BENTOML_HOME": str(folder / "bentoml"),
-        "TICKETS_BUNDLE_STORE": str(published.store.root),
-        "TICKETS_FOLLOW_SECONDS": "0.2",
-        "TICKETS_MAX_BODY_BYTES": "20000",
-        **{f"TICKETS_{name.upper()}": value for name, value in kept_in(folder).items()},
-    }
-    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    (folder / "bentoml").mkdir()
-    command = [
-        sys.executable, "-m", "bentoml", "serve", "serving.service:TicketAssistantService",
-        "--host", "127.0.0.1", "--port", str(port),
-    ]  # fmt: skip
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    running = Server(f"http://127.0.0.1:{port}", log, process)
-    try:
-        wait_until(lambda: running.status("/livez") == 200)
+    with serve(published.store, tmp_path_factory.mktemp("server")) as running:
         waiting = running.ask("GET", "/readyz")
         assert waiting.status_code == 503
         assert waiting.headers["content-type"] == MEDIA_TYPE
@@ -177,9 +163,44 @@ def server(published: Published, tmp_path_factory: pytest.TempPathFactory) -> It
         published.deploy()
         wait_until(lambda: running.status("/readyz") == 200)
         yield running
+
+
+@contextmanager
+def serve(bundles: FolderStore, folder: Path, **settings: str) -> Iterator[Server]:
+    """`bentoml serve`, alive; it is asked to end, and must, unless the test killed it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "TICKETS_BUNDLE_STORE": str(bundles.root),
+        "TICKETS_FOLLOW_SECONDS": "0.2",
+        "TICKETS_MAX_BODY_BYTES": "20000",
+        **{
+            f"TICKETS_{name.upper()}": value for name, value in (kept_in(folder) | settings).items()
+        },
+    }
+    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    (folder / "bentoml").mkdir(exist_ok=True)
+    command = [
+        sys.executable, "-m", "bentoml", "serve", "serving.service:TicketAssistantService",
+        "--host", "127.0.0.1", "--port", str(port),
+    ]  # fmt: skip
+    log = folder / "log.txt"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+    running = Server(f"http://127.0.0.1:{port}", log, process)
+    try:
+        wait_until(lambda: running.status("/livez") == 200)
+        yield running
     finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
 
 
 def test_a_bundle_published_later_is_served_without_a_restart(
