@@ -1,7 +1,7 @@
 """The assistant: tickets in, predictions out; what a bundle holds."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -118,12 +118,24 @@ class TicketAssistant:
         """Target -> calibrated probabilities (n, k) for texts as a customer wrote them."""
         return self._answer([model_text(text) for text in texts]).probabilities
 
-    def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]:
+    def predict(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
         """One prediction per ticket, in order.
 
         A member that fails is left out and named under `degraded`; every decision is then review,
         because the certificate speaks of all members together.
+
+        Parameters
+        ----------
+        lost : target -> labels whose certificate was lost live: none of their tickets is automatic
         """
+        return self.predict_with_probabilities(tickets, lost)[0]
+
+    def predict_with_probabilities(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> tuple[list[Prediction], dict[str, Probabilities]]:
+        """What `predict` and `predict_proba` give of the same tickets, encoded once."""
         written = [ticket.full_text for ticket in tickets]
         texts = [model_text(text) for text in written]
         answered = self._answer(texts)
@@ -140,13 +152,14 @@ class TicketAssistant:
                     withheld(target.routing, language, degraded=bool(answered.failed), novel=novel)
                     for language, novel in zip(languages, novelty.novel, strict=True)
                 ],
+                (lost or {}).get(name, ()),
             )
             for name, target in self.ensemble.targets.items()
         }
         times = [ticket.created_at for ticket in tickets]
         found = self.readers.read(written, times, answered.tones, languages)
         similar = self._similar(answered, len(tickets))
-        return [
+        predictions = [
             Prediction(
                 ticket_id=ticket.id,
                 bundle=self.version,
@@ -163,6 +176,7 @@ class TicketAssistant:
             )
             for row, (ticket, text) in enumerate(zip(tickets, texts, strict=True))
         ]
+        return predictions, answered.probabilities
 
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
         """The k nearest past tickets of each text as a customer wrote it, the nearest first.

@@ -12,10 +12,10 @@ from data.errors import BundleError
 from data.schema import Ticket
 from models.content import (
     ENSEMBLE,
+    digests_of,
     libraries,
     model_files,
     plain_files,
-    sha256_of,
     version_of,
     warn_of_other_libraries,
 )
@@ -68,7 +68,7 @@ def content_version(trained: Path, dataset: str) -> str:
     BundleError
         If the ensemble or one of its members is missing.
     """
-    return version_of(dataset, {name: sha256_of(trained / name) for name in model_files(trained)})
+    return version_of(dataset, digests_of(trained, model_files(trained)))
 
 
 def seal(
@@ -80,6 +80,7 @@ def seal(
     reference: Mapping[str, Any],
     probes: Sequence[Ticket],
     construct: Callable[[Path], Assistant] | None = None,
+    write_beside: Callable[[Path], object] | None = None,
 ) -> Manifest:
     """Make a bundle of a folder of trained parts.
 
@@ -93,6 +94,7 @@ def seal(
     reference : profile of the calibration rows, for drift
     probes : tickets whose answers the bundle must give again; already masked, for they travel along
     construct : from a folder of parts to an assistant; `TicketAssistant.load_parts` by default
+    write_beside : puts more files beside the manifest; they are no part of the version
 
     Raises
     ------
@@ -110,6 +112,8 @@ def seal(
         write_text(partial / CARD, card)
         write_text(partial / REFERENCE, _json(reference))
         write_text(partial / PROBES, to_jsonl(answer(assistant, probes)))
+        if write_beside is not None:
+            write_beside(partial)
         manifest = _manifest(partial, origin, _read_beside(assistant))
         write_text(partial / MANIFEST, _json(manifest.model_dump(mode="json")))
     logger.info("sealed %s: %d files", manifest.version, len(manifest.files))
@@ -139,9 +143,10 @@ def verify(folder: Path) -> Manifest:
         size = (folder / name).stat().st_size
         if size != entry.bytes:
             raise BundleError(f"{folder / name} has {size} bytes, sealed with {entry.bytes}")
-        if sha256_of(folder / name) != entry.sha256:
+    digests = digests_of(folder, manifest.files)
+    for name, entry in manifest.files.items():
+        if digests[name] != entry.sha256:
             raise BundleError(f"{folder / name} is altered: its sha256 is not the sealed one")
-    digests = {name: entry.sha256 for name, entry in manifest.files.items()}
     if manifest.version != (right := version_of(manifest.dataset, digests)):
         raise BundleError(f"{folder} calls itself {manifest.version}, its content is {right}")
     return manifest
@@ -202,9 +207,10 @@ def _load_parts(
 
 
 def _manifest(partial: Path, origin: Origin, readers: dict[str, Any]) -> Manifest:
+    digests = digests_of(partial, plain_files(partial))
     files = {
-        name: FileEntry(sha256=sha256_of(partial / name), bytes=(partial / name).stat().st_size)
-        for name in sorted(plain_files(partial))
+        name: FileEntry(sha256=digests[name], bytes=(partial / name).stat().st_size)
+        for name in sorted(digests)
     }
     ensemble = read_ensemble(partial / ENSEMBLE)
     return Manifest(

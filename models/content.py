@@ -4,7 +4,8 @@ import hashlib
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,6 +25,8 @@ READERS_FILE = "readers.json"
 
 OPTIONAL = ("memory", READERS)
 """Parts beside the members; a bundle answers without them, and tells less."""
+
+HASHED_AT_ONCE = min(4, os.cpu_count() or 1)
 
 LIBRARIES = (
     *("scikit-learn", "numpy", "scipy", "skops", "safetensors"),
@@ -86,6 +89,19 @@ def sha256_of(path: Path) -> str:
     """Hex digest of the bytes of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Relative path -> sha256 of files in a folder, several read at once.
+
+    Hashing lets other threads run meanwhile, and the longest file goes first: that of the weights
+    is as long as all others together.
+    """
+    sizes = {name: (folder / name).stat().st_size for name in names}
+    longest = sorted(sizes, key=lambda name: -sizes[name])
+    with ThreadPoolExecutor(HASHED_AT_ONCE, thread_name_prefix="hash") as threads:
+        found = threads.map(lambda name: sha256_of(folder / name), longest)
+        return dict(zip(longest, found, strict=True))
 
 
 def libraries() -> dict[str, str]:

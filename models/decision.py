@@ -1,6 +1,6 @@
 """From calibrated probabilities to what is done with a ticket, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from data.schema import Candidate, Reason, TargetPrediction
 from models.base import Probabilities
@@ -26,7 +26,10 @@ def withheld(
 
 
 def decide(
-    target: TargetEnsemble, probabilities: Probabilities, reasons: Sequence[Reason | None]
+    target: TargetEnsemble,
+    probabilities: Probabilities,
+    reasons: Sequence[Reason | None],
+    lost: Collection[str] = (),
 ) -> list[TargetPrediction]:
     """One answer per row: label, confidence, decision with its reason, shortlist for review.
 
@@ -34,6 +37,7 @@ def decide(
     ----------
     probabilities : calibrated, shape (n, k)
     reasons : of shape (n,), from `withheld`
+    lost : labels whose certificate was lost live; what they would have routed goes to a person
     """
     decisions = target.routing.decide(probabilities)
     answers = []
@@ -41,6 +45,8 @@ def decide(
         label = target.classes[position]
         reason = reasons[row]
         automatic = bool(decisions.automatic[row]) and reason is None
+        if automatic and label in lost:
+            automatic, reason = False, "certificate_lost"
         listed = target.shortlist.candidates(probabilities[row])
         answers.append(
             TargetPrediction(

@@ -2,19 +2,24 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, model_validator
 
 from data.errors import BundleError, ModelError
-from data.schema import Record
+from data.schema import NonEmpty, Record
 from models.manifest import Version
 
 DEPLOYMENT = "deployment.json"
-FORMAT = 2
-"""Format 1 named at most one challenger, under `challenger`, and is still read."""
+FORMAT = 3
+"""Older ones are still read: format 1 named at most one challenger, under `challenger`, and format
+2 withheld no class."""
+
+Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Withheld = dict[NonEmpty, dict[NonEmpty, Why]]
+"""Target -> label -> why its tickets go to a person although the bundle holds a certificate."""
 
 
 class Arm(Record):
@@ -23,6 +28,9 @@ class Arm(Record):
     version: Version
     since: AwareDatetime | None = Field(
         default=None, description="in this part and with this share; null in files of format 1"
+    )
+    withheld: Withheld = Field(
+        default={}, description="classes whose certificate was lost live: target -> label -> why"
     )
 
 
@@ -45,6 +53,9 @@ class Deployment(Record):
     champion: Arm | None
     challengers: tuple[Challenger, ...] = ()
     shadows: tuple[Shadow, ...] = ()
+    withheld_before: dict[Version, Withheld] = Field(
+        default={}, description="of bundles without a part now: one that returns withholds the same"
+    )
     published_at: AwareDatetime
 
     @model_validator(mode="after")
@@ -74,6 +85,16 @@ class Deployment(Record):
         """Share of the tickets that the champion answers."""
         return 1 - math.fsum(one.share for one in self.challengers)
 
+    @property
+    def all_withheld(self) -> dict[str, Withheld]:
+        """What each bundle withholds, those without a part now among them."""
+        now = {arm.version: arm.withheld for arm in self.arms if arm.withheld}
+        return {**self.withheld_before, **now}
+
+    def withheld_of(self, version: str) -> Withheld:
+        """Classes whose automatic tickets go to a person, whatever part the bundle has."""
+        return self.all_withheld.get(version, {})
+
     def to_json(self) -> str:
         """The text of deployment.json."""
         return self.model_dump_json(indent=1) + "\n"
@@ -82,7 +103,7 @@ class Deployment(Record):
         """The same with another champion, which has no other part any more."""
         if self.champion and self.champion.version == version:
             return self
-        return _revised(self._without(version), moment, champion=Arm(version=version, since=moment))
+        return revised(self._without(version), moment, champion=Arm(version=version, since=moment))
 
     def with_challenger(self, version: str, share: float, moment: datetime) -> "Deployment":
         """The same with one more challenger, or another share for it in its place.
@@ -104,7 +125,7 @@ class Deployment(Record):
         shared = math.fsum(one.share for one in places.values())
         if shared >= 1:
             raise ModelError(f"the challengers would share {shared:g} of the tickets, not below 1")
-        return _revised(self._without(version), moment, challengers=tuple(places.values()))
+        return revised(self._without(version), moment, challengers=tuple(places.values()))
 
     def with_shadow(self, version: str, fraction: float, moment: datetime) -> "Deployment":
         """The same with one more shadow, or another fraction for it; a challenger steps back.
@@ -121,7 +142,7 @@ class Deployment(Record):
             return self
         others = [one for one in self.shadows if one.version != version]
         new = Shadow(version=version, fraction=fraction, since=moment)
-        return _revised(self._without(version), moment, shadows=(*others, new))
+        return revised(self._without(version), moment, shadows=(*others, new))
 
     def stopping(self, version: str, moment: datetime) -> "Deployment":
         """The same without a challenger or shadow.
@@ -135,13 +156,14 @@ class Deployment(Record):
         if version not in self.versions:
             known = ", ".join(arm.version for arm in self.arms[1:]) or "none"
             raise ModelError(f"{version} is no challenger or shadow; there are: {known}")
-        return _revised(self._without(version), moment)
+        return revised(self._without(version), moment)
 
     def _without(self, version: str) -> "Deployment":
         return self.model_copy(
             update={
                 "challengers": tuple(one for one in self.challengers if one.version != version),
                 "shadows": tuple(one for one in self.shadows if one.version != version),
+                "withheld_before": self.all_withheld,
             }
         )
 
@@ -150,19 +172,45 @@ class Deployment(Record):
             raise ModelError(f"{version} is the champion and {why}")
 
 
-def _revised(deployment: Deployment, moment: datetime, **changes: Any) -> Deployment:
-    """Changed at this moment; arms of a file of format 1 keep the moment it was published at."""
-    known = {"since": deployment.published_at}
+def revised(
+    deployment: Deployment,
+    moment: datetime,
+    withheld: Mapping[str, Withheld] | None = None,
+    **changes: Any,
+) -> Deployment:
+    """Changed at this moment; arms of a file of format 1 keep the moment it was published at.
+
+    What a bundle withholds goes with its version, through every part it is given.
+    """
+    known = deployment.all_withheld if withheld is None else withheld
 
     def dated(arms: Iterable[Arm]) -> tuple[Arm, ...]:
-        return tuple(arm if arm.since else arm.model_copy(update=known) for arm in arms)
+        return tuple(
+            arm.model_copy(
+                update={
+                    "since": arm.since or deployment.published_at,
+                    "withheld": known.get(arm.version, {}),
+                }
+            )
+            for arm in arms
+        )
 
-    kept = {
-        "champion": next(iter(dated([deployment.champion] if deployment.champion else [])), None),
-        "challengers": dated(deployment.challengers),
-        "shadows": dated(deployment.shadows),
-    }
-    return Deployment(**{**kept, **changes, "published_at": moment})
+    champion = changes.get("champion", deployment.champion)
+    challengers = dated(changes.get("challengers", deployment.challengers))
+    shadows = dated(changes.get("shadows", deployment.shadows))
+    arms = (*dated([champion] if champion else []), *challengers, *shadows)
+    parts = {arm.version for arm in arms}
+    return Deployment(
+        champion=arms[0] if champion else None,
+        challengers=challengers,
+        shadows=shadows,
+        withheld_before={
+            version: classes
+            for version, classes in known.items()
+            if classes and version not in parts
+        },
+        published_at=moment,
+    )
 
 
 def former_champion(deployments: Sequence[Deployment]) -> str | None:
@@ -201,7 +249,7 @@ def parse_deployment(content: bytes) -> Deployment:
             f"{DEPLOYMENT} has format {found}, this program reads {FORMAT}: update the program"
         )
     try:
-        return Deployment.model_validate(_of_format_2(raw) if found == 1 else raw)
+        return Deployment.model_validate(_of_this_format(raw, found))
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".removeprefix(": ")
@@ -210,7 +258,10 @@ def parse_deployment(content: bytes) -> Deployment:
         raise BundleError(f"{DEPLOYMENT} is malformed: {faults}") from None
 
 
-def _of_format_2(raw: dict[str, Any]) -> dict[str, Any]:
-    rest = {name: value for name, value in raw.items() if name != "challenger"}
-    only = raw.get("challenger")
-    return {**rest, "format": FORMAT, "challengers": [] if only is None else [only]}
+def _of_this_format(raw: Any, found: object) -> Any:
+    """A file of an older format as this one has it; anything else as it is."""
+    if found == 1:
+        rest = {name: value for name, value in raw.items() if name != "challenger"}
+        only = raw.get("challenger")
+        return {**rest, "format": FORMAT, "challengers": [] if only is None else [only]}
+    return {**raw, "format": FORMAT} if found == 2 else raw

@@ -26,6 +26,9 @@ STORE = "models/published"
 HISTORY = "deployments"
 """Folder of the deployments that were replaced, a file each, named by when they were published."""
 
+DECISIONS = "decisions"
+"""Folder of what the gate decided, the newest for each version."""
+
 
 class BundleStore(Protocol):
     """Immutable bundles by version, and the deployment that names some of them."""
@@ -47,6 +50,12 @@ class BundleStore(Protocol):
 
     def history(self) -> list[Deployment]:
         """The deployments that were replaced, the oldest first; what cannot be read is left out."""
+
+    def keep_decision(self, version: str, text: str) -> None:
+        """Keep what was decided about a version, in place of what was decided before."""
+
+    def find_decision(self, version: str) -> str | None:
+        """What was decided about a version last, as it was kept."""
 
 
 def open_store(location: str | Path | None = None) -> BundleStore:
@@ -97,6 +106,15 @@ class FolderStore:
     def history(self) -> list[Deployment]:
         found = sorted((self.root / HISTORY).glob("[0-9]*.json"))
         return _readable((path.name, path.read_bytes()) for path in found)
+
+    def keep_decision(self, version: str, text: str) -> None:
+        write_text(self.root / DECISIONS / f"{_checked(version)}.json", text)
+
+    def find_decision(self, version: str) -> str | None:
+        try:
+            return (self.root / DECISIONS / f"{_checked(version)}.json").read_text("utf-8")
+        except FileNotFoundError:
+            return None
 
 
 class UrlStore:
@@ -162,6 +180,17 @@ class UrlStore:
         self.files.invalidate_cache()
         found = sorted(self.files.glob(f"{self.root}/{HISTORY}/[0-9]*.json"))
         return _readable((name, self.files.cat_file(name)) for name in found)
+
+    def keep_decision(self, version: str, text: str) -> None:
+        self.files.makedirs(f"{self.root}/{DECISIONS}", exist_ok=True)
+        self.files.pipe_file(f"{self.root}/{DECISIONS}/{_checked(version)}.json", text.encode())
+
+    def find_decision(self, version: str) -> str | None:
+        try:
+            kept: bytes = self.files.cat_file(f"{self.root}/{DECISIONS}/{_checked(version)}.json")
+        except FileNotFoundError:
+            return None
+        return kept.decode()
 
 
 def _former(store: BundleStore) -> Deployment | None:

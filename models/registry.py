@@ -4,6 +4,7 @@ MLflow only records here; nothing is loaded through it. Importing it takes two s
 is imported where it is first needed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 ARTIFACT = "bundle"
+DECISIONS = "decisions"
 Alias = Literal["champion", "challenger"]
 
 
@@ -111,6 +113,19 @@ class Registry:
             self.client.set_model_version_tag(self.name, str(number), "share", str(share))
         if alias == "champion" and self.find_alias("challenger") == version:
             self.client.delete_registered_model_alias(self.name, "challenger")
+
+    def keep_decision(self, version: str, name: str, text: str, tags: Mapping[str, str]) -> None:
+        """Record what was decided about a registered bundle: an artefact of its run, and tags.
+
+        Raises
+        ------
+        ModelError
+            If no bundle of this version is registered.
+        """
+        found = self._get(version)
+        self.client.log_text(found.run_id, text, f"{DECISIONS}/{name}.json")
+        for key, value in tags.items():
+            self.client.set_model_version_tag(self.name, str(found.version), key, value)
 
     def download(self, version: str, folder: Path) -> Path:
         """A copy of a registered bundle inside `folder`; not verified."""

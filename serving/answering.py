@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, Field, JsonValue
 
 from data.schema import ArmKind, Prediction, Record, Ticket
-from models.deployment import Arm, Challenger, Deployment, Shadow
+from models.deployment import Arm, Challenger, Deployment, Shadow, Withheld
 from serving.arms import (
     Assignment,
     Keep,
@@ -43,6 +43,7 @@ ARMS: dict[str, JsonValue] = {
             "share": 0.9,
             "since": "2026-10-01T08:00:00Z",
             "tickets": 1042,
+            "withheld": {},
         },
         {
             "arm": "challenger",
@@ -50,6 +51,9 @@ ARMS: dict[str, JsonValue] = {
             "share": 0.1,
             "since": "2026-11-23T08:00:00Z",
             "tickets": 117,
+            "withheld": {
+                "team": {"workplace": "of 212 audited tickets 187 were right: 0.93 at most"}
+            },
         },
     ],
     "refused": [],
@@ -67,6 +71,10 @@ class RunningArm(Record):
     )
     since: AwareDatetime = Field(description="in this part and with this share")
     tickets: int = Field(ge=0, description="answered by it in this part, in this worker so far")
+    withheld: Withheld = Field(
+        description="classes whose certificate was lost live, which people route now: "
+        "target -> label -> why"
+    )
 
 
 class RefusedArm(Record):
@@ -182,6 +190,7 @@ class Answering:
                 tickets=watched[arm.version]
                 if kind == "shadow"
                 else self._tickets[kind, arm.version],
+                withheld=deployment.withheld_of(arm.version),
             )
             for kind, arm in kinds(deployment)
         ]
@@ -203,7 +212,7 @@ class Answering:
             rows.setdefault(assignment.version, []).append(row)
         answers = await _together(
             [
-                self._batcher.predict(running.bundles[version].assistant, [tickets[i] for i in its])
+                self._batcher.predict(running.asked[version].assistant, [tickets[i] for i in its])
                 for version, its in rows.items()
             ]
         )

@@ -138,9 +138,9 @@ class Assistants:
         return running
 
     def find(self, version: str) -> Serving | None:
-        """The bundle of this version, where it runs."""
+        """The bundle of this version as it is asked about tickets, where it runs."""
         running = self.running
-        return None if running is None else running.bundles.get(version)
+        return None if running is None else running.asked.get(version)
 
     def refresh(self) -> None:
         """Ask the store what should run, and load what has changed.

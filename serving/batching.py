@@ -7,7 +7,7 @@ takes what has gathered. An idle service answers a lone ticket at once.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +21,9 @@ from serving.problems import OverloadedError
 class Assistant(Protocol):
     """What the batcher asks of a loaded bundle."""
 
-    def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]: ...
+    def predict(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]: ...
 
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]: ...
 

@@ -15,7 +15,8 @@ class Former:
 
     Networks are reference cycles, which Python leaves for later, and the C library keeps what it
     was given back for the next allocation: without a push, a worker grows by a bundle per swap
-    until either thinks of it.
+    until either thinks of it. A bundle itself is no cycle and goes with its last request, its
+    networks with the first collection after that.
     """
 
     def __init__(self) -> None:
@@ -31,10 +32,15 @@ class Former:
 
     def tidy(self) -> None:
         """Free what can be freed now; does nothing where nothing was replaced."""
-        if self._alive() and self._collections:
+        if not self._untidy:
+            return
+        gone = not self._alive()
+        if not gone:
+            if not self._collections:
+                return
             self._collections -= 1
-            gc.collect()
-        if self._untidy and not self._alive():
+        gc.collect()
+        if gone:
             self._untidy = False
             trim()
 

@@ -1,9 +1,10 @@
 """What runs at one moment, as one object that is never changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from data.schema import ArmKind
+from data.schema import ArmKind, Neighbour, Prediction, Ticket
 from models.deployment import Arm, Deployment
 from models.manifest import Manifest
 from serving.batching import Assistant
@@ -15,6 +16,23 @@ class Serving:
 
     manifest: Manifest
     assistant: Assistant
+
+
+@dataclass(frozen=True, eq=False)
+class Withholding:
+    """A bundle in use that leaves to people what it would route of classes it withholds."""
+
+    assistant: Assistant
+    lost: Mapping[str, Collection[str]]
+    """Target -> labels."""
+
+    def predict(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
+        return self.assistant.predict(tickets, self.lost if lost is None else lost)
+
+    def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
+        return self.assistant.find_similar(texts, k)
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,17 @@ class Running:
     def champion(self) -> Serving:
         assert self.deployment.champion is not None, "nothing runs without a champion"
         return self.bundles[self.deployment.champion.version]
+
+    @cached_property
+    def asked(self) -> Mapping[str, Serving]:
+        """The bundles as they are asked about tickets: without the certificates lost live."""
+        withheld = self.deployment.all_withheld
+        return {
+            version: Serving(found.manifest, Withholding(found.assistant, withheld[version]))
+            if version in withheld
+            else found
+            for version, found in self.bundles.items()
+        }
 
 
 def kinds(deployment: Deployment) -> Iterator[tuple[ArmKind, Arm]]:

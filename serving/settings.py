@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         default=Path(".cache/bundles"), description="where bundles of a remote store are kept"
     )
     follow_seconds: PositiveFloat = Field(
-        default=2.0, description="how often deployment.json is looked at"
+        default=1.0, description="how often deployment.json is looked at"
     )
 
     salt: str = Field(
@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     max_feedback: PositiveInt = Field(default=100, description="feedback of one request")
     cost_matrix: Path | None = Field(
         default=None, description="YAML or JSON: per target, cost[actual][told] of wrong decisions"
+    )
+
+    monitor_seconds: PositiveFloat = Field(
+        default=60.0, description="between two looks at what was checked last, for /metrics"
     )
 
     access_log: bool = Field(default=True, description="one line per request, without its content")

@@ -8,6 +8,7 @@ a file that is being read.
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -55,6 +56,15 @@ class Spool:
     def is_empty(self) -> bool:
         """Whether nothing waits to be handed over, whichever worker put it there."""
         return not self._files(OPEN, SEALED)
+
+    @property
+    def bytes_waiting(self) -> int:
+        """Of all that waits to be handed over, whichever worker put it there."""
+        size = 0
+        for file in self._files(OPEN, SEALED):
+            with suppress(FileNotFoundError):  # Handed over meanwhile.
+                size += file.stat().st_size
+        return size
 
     def append(self, rows: Sequence[Feedback]) -> None:
         """Keep records, all or none; they are on disk when this returns.

@@ -88,6 +88,10 @@ class Telemetry:
             "tickets_predictions", "Answers given", ["target", "label", "decision"],
             registry=registry,
         )  # fmt: skip
+        self.decisions = Counter(
+            "tickets_decisions", "Answers given, by why they are routed or not",
+            ["target", "reason"], registry=registry,
+        )  # fmt: skip
         self.confidence = Histogram(
             "tickets_confidence", "Calibrated probability of the label answered", ["target"],
             buckets=CONFIDENCES, registry=registry,
@@ -166,6 +170,7 @@ class Telemetry:
                 known = answer.label in self._labels.get(target, ())
                 label = answer.label if known else "(other)"
                 self.predictions.labels(target, label, answer.decision).inc()
+                self.decisions.labels(target, answer.reason).inc()
                 self.confidence.labels(target).observe(answer.confidence)
             for member in prediction.degraded:
                 self.degraded.labels(member).inc()

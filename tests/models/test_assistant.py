@@ -95,6 +95,33 @@ def test_everything_else_is_review_with_reason_and_shortlist(
     assert [candidate.label for candidate in found.shortlist] == listed
 
 
+def test_a_class_that_lost_its_certificate_goes_to_a_person_as_it_stands() -> None:
+    found = assistant(one=Constant([0.8, 0.2, 0.0]))
+    ticket = Ticket(text="help")
+    [before], [after] = found.predict([ticket]), found.predict([ticket], {"category": {"a"}})
+    routed, kept = before.targets["category"], after.targets["category"]
+    assert (routed.decision, kept.decision) == ("auto", "review")
+    assert kept.reason == "certificate_lost"
+    assert [one.label for one in kept.shortlist] == ["a", "b"]
+    same = {"label", "confidence", "threshold", "words", "evidence"}
+    assert kept.model_dump(include=same) == routed.model_dump(include=same)
+    for others in ({"category": {"b"}}, {"team": {"a"}}, {}):
+        assert found.predict([ticket], others) == [before]
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        (Constant([0.6, 0.2, 0.2]), "below_threshold"),
+        (Constant([0.05, 0.9, 0.05]), "class_not_certified"),
+    ],
+)
+def test_what_was_for_a_person_anyway_keeps_its_reason(member: Constant, reason: str) -> None:
+    lost = {"category": ("a", "b")}
+    [prediction] = assistant(one=member).predict([Ticket(text="help")], lost)
+    assert prediction.targets["category"].reason == reason
+
+
 def test_a_failing_member_degrades_every_decision_and_is_named() -> None:
     found = assistant(one=Constant([0.8, 0.1, 0.1]), two=Broken([1, 0, 0]))
     [prediction] = found.predict([Ticket(text="help")])
@@ -126,6 +153,18 @@ def test_the_language_given_wins_over_the_detected_one() -> None:
     found = assistant(one=Constant([0.8, 0.1, 0.1]))
     tickets = [Ticket(text=text), Ticket(text=text, language="nl"), Ticket(text="ok")]
     assert [p.language for p in found.predict(tickets)] == ["de", "nl", None]
+
+
+def test_answers_and_their_probabilities_come_of_one_look() -> None:
+    member = Constant([0.8, 0.1, 0.1])
+    asked = assistant(one=member)
+    tickets = [Ticket(text="help"), Ticket(text="no help")]
+    predictions, probabilities = asked.predict_with_probabilities(tickets)
+    assert member.asked == ["help", "no help"]
+    assert predictions == asked.predict(tickets)
+    np.testing.assert_array_equal(
+        probabilities["category"], asked.predict_proba(["help", "no help"])["category"]
+    )
 
 
 def test_no_tickets_give_no_predictions() -> None:

@@ -52,11 +52,23 @@ def test_a_file_of_format_1_is_read() -> None:
     assert parse_deployment(minimal).versions == ()
 
 
+def test_a_file_of_format_2_is_read_and_withholds_nothing(alone: Deployment) -> None:
+    old = (
+        b'{"format": 2, "champion": {"version": "a-00000000", "since": "2026-11-23T12:00:00Z"},'
+        b' "challengers": [{"version": "b-11111111", "share": 0.1}], "shadows": [],'
+        b' "published_at": "2026-11-23T12:00:00Z"}'
+    )
+    found = parse_deployment(old)
+    assert (found.format, found.all_withheld) == (3, {})
+    assert found.champion == alone.champion
+    assert found.challengers == (Challenger(version=B, share=0.1),)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"{", "is not JSON"),
-        (b'{"format": 3, "arms": []}', "has format 3, this program reads 2: update the program"),
+        (b'{"format": 4, "arms": []}', "has format 4, this program reads 3: update the program"),
         (b"[]", "is malformed"),
         (b'{"format": 1}', "is malformed: champion: Field required"),
         (

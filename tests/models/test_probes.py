@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from data.errors import BundleError
 from data.schema import Decision, Prediction, TargetPrediction, Ticket
-from models.probes import Probe, ProbeAnswer, read_probes, replay, to_jsonl
+from models.probes import (
+    TOGETHER,
+    Probe,
+    ProbeAnswer,
+    answer,
+    read_probes,
+    replay,
+    to_jsonl,
+)
 
 CLASSES = ("network", "printer", "other")
 
@@ -23,10 +31,12 @@ class Fixed:
     threshold: float | None = 0.6
     targets: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"category": CLASSES})
 
-    def predict_proba(self, texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        return {target: np.array([self.row] * len(texts)) for target in self.targets}
+    def probabilities(self, n: int) -> dict[str, NDArray[np.float64]]:
+        return {target: np.array([self.row] * n) for target in self.targets}
 
-    def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]:
+    def predict_with_probabilities(
+        self, tickets: Sequence[Ticket]
+    ) -> tuple[list[Prediction], dict[str, NDArray[np.float64]]]:
         best = int(np.argmax(self.row))
         automatic = self.threshold is not None and self.row[best] >= self.threshold
         answer = TargetPrediction(
@@ -36,11 +46,14 @@ class Fixed:
             reason="certified" if automatic else "below_threshold",
             threshold=self.threshold,
         )
-        targets = dict.fromkeys(self.targets, answer)
-        return [
-            Prediction(ticket_id=None, bundle="b", fallback=True, language=None, targets=targets)
-            for _ in tickets
-        ]
+        told = Prediction(
+            ticket_id=None,
+            bundle="b",
+            fallback=True,
+            language=None,
+            targets=dict.fromkeys(self.targets, answer),
+        )
+        return [told] * len(tickets), self.probabilities(len(tickets))
 
 
 def probe(
@@ -100,11 +113,37 @@ def test_a_target_that_is_not_answered_is_a_difference() -> None:
 def test_a_probability_that_is_not_a_number_is_a_difference() -> None:
     @dataclass
     class Undefined(Fixed):
-        def predict_proba(self, texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-            return {"category": np.array([[0.7, np.nan, 0.1]] * len(texts))}
+        def probabilities(self, n: int) -> dict[str, NDArray[np.float64]]:
+            return {"category": np.array([[0.7, np.nan, 0.1]] * n)}
 
     with pytest.raises(BundleError, match="a probability strayed"):
         replay(Undefined([0.7, 0.2, 0.1]), probe([0.7, 0.2, 0.1], "network", "auto"))
+
+
+def test_answers_keep_the_order_of_the_tickets_though_long_ones_are_asked_apart() -> None:
+    @dataclass
+    class ByText(Fixed):
+        asked: list[list[int]] = field(default_factory=list)
+
+        def predict_with_probabilities(
+            self, tickets: Sequence[Ticket]
+        ) -> tuple[list[Prediction], dict[str, NDArray[np.float64]]]:
+            lengths = [len(ticket.text) for ticket in tickets]
+            self.asked.append(lengths)
+            predictions, _ = super().predict_with_probabilities(tickets)
+            rows = np.array([[0.7, n / 1000, 0.3 - n / 1000] for n in lengths])
+            return predictions, {"category": rows}
+
+    lengths = [37 * i % 101 + 1 for i in range(2 * TOGETHER + 3)]
+    assistant = ByText([0.7, 0.2, 0.1])
+    probes = answer(assistant, [Ticket(text="x" * n) for n in lengths])
+    assert [len(one.ticket.text) for one in probes] == lengths
+    assert [one.targets["category"].probabilities[1] for one in probes] == pytest.approx(
+        [n / 1000 for n in lengths]
+    )
+    assert max(map(len, assistant.asked)) == TOGETHER
+    assert [n for part in assistant.asked for n in part] == sorted(lengths)
+    replay(assistant, probes)
 
 
 def test_probes_survive_the_file_whatever_their_texts(tmp_path: Path) -> None:

@@ -45,6 +45,16 @@ def test_a_published_bundle_loads_from_the_store(
     assert load(folder, keywords)[0] == verify(sealed)
 
 
+def test_the_last_decision_about_a_version_is_kept_beside_the_bundles(store: BundleStore) -> None:
+    assert store.find_decision("invented-00000000") is None
+    store.keep_decision("invented-00000000", '{"passed": false}')
+    store.keep_decision("invented-00000000", '{"passed": true, "why": "größer"}')
+    assert store.find_decision("invented-00000000") == '{"passed": true, "why": "größer"}'
+    assert store.find_decision("invented-11111111") is None
+    with pytest.raises(BundleError, match="is not the version of a bundle"):
+        store.find_decision("../deployment")
+
+
 def test_publishing_twice_does_nothing(store: BundleStore, sealed: Path) -> None:
     store.add(sealed)
     assert store.add(sealed) is False

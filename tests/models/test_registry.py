@@ -65,6 +65,21 @@ def test_a_registration_that_fails_can_be_repeated(registry: Registry, sealed: P
     assert registry.register(sealed, manifest) is True
 
 
+def test_a_decision_is_an_artefact_and_tags_of_its_version(
+    registry: Registry, sealed: Path
+) -> None:
+    manifest = verify(sealed)
+    with pytest.raises(ModelError, match="is registered"):
+        registry.keep_decision(manifest.version, "first", "{}", {})
+    registry.register(sealed, manifest)
+    registry.keep_decision(manifest.version, "first", '{"passed": false}', {"gate": "refused"})
+    registry.keep_decision(manifest.version, "second", '{"passed": true}', {"gate": "passed"})
+    [version] = registry.client.search_model_versions("name = 'tickets'")
+    assert version.tags["gate"] == "passed"
+    kept = registry.client.list_artifacts(version.run_id, "decisions")
+    assert [one.path for one in kept] == ["decisions/first.json", "decisions/second.json"]
+
+
 def test_an_alias_points_where_it_was_moved(registry: Registry, sealed: Path) -> None:
     manifest = verify(sealed)
     registry.register(sealed, manifest)

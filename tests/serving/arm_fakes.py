@@ -1,6 +1,6 @@
 """Bundles that answer with their own version, and deployments of several of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,8 +22,10 @@ class NamedAssistant(RuleAssistant):
         self.itself = self
         self.weights = bytearray(2**20)
 
-    def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]:
-        answers = super().predict(tickets)
+    def predict(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
+        answers = super().predict(tickets, lost)
         return [answer.model_copy(update={"bundle": self.version}) for answer in answers]
 
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:

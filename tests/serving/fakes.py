@@ -1,7 +1,7 @@
 """A bundle that answers by rule, and a store in memory."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,13 +30,15 @@ class RuleAssistant:
         self.gate.set()
         self.asked = threading.Event()
 
-    def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]:
+    def predict(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
         self.asked.set()
         assert self.gate.wait(10), "the test forgot to open the gate"
         self.calls.append(len(tickets))
         if self.fails_on and any(self.fails_on in ticket.text for ticket in tickets):
             raise self.failure(f"cannot work with {tickets[0].text}")
-        return [self._answer(ticket) for ticket in tickets]
+        return [self._answer(ticket, (lost or {}).get("category", ())) for ticket in tickets]
 
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
         self.asked.set()
@@ -50,7 +52,7 @@ class RuleAssistant:
         ]
         return [tuple(known[:k]) for _ in texts]
 
-    def _answer(self, ticket: Ticket) -> Prediction:
+    def _answer(self, ticket: Ticket, lost: Collection[str]) -> Prediction:
         sure = "printer" in ticket.full_text
         answer = TargetPrediction(
             label="printer" if sure else "network",
@@ -65,6 +67,10 @@ class RuleAssistant:
                 Candidate(label="printer", probability=0.4),
             ),
         )
+        if sure and "printer" in lost:
+            listed = (Candidate(label="printer", probability=0.99),)
+            changes = {"decision": "review", "reason": "certificate_lost", "shortlist": listed}
+            answer = answer.model_copy(update=changes)
         return Prediction(
             ticket_id=ticket.id,
             bundle=VERSION,

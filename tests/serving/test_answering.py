@@ -251,7 +251,14 @@ def test_arms_tell_what_runs_since_when_with_which_traffic(
     assert told["published_at"] == moment
     assert told["audit_share"] == 0.5
     assert told["arms"] == [
-        {"arm": arm, "version": v, "share": share, "since": moment, "tickets": versions.count(v)}
+        {
+            "arm": arm,
+            "version": v,
+            "share": share,
+            "since": moment,
+            "tickets": versions.count(v),
+            "withheld": {},
+        }
         for arm, v, share in (("champion", A, 0.75), ("challenger", B, 0.25), ("shadow", C, 0.5))
     ]
     assert told["refused"] == [

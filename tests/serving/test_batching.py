@@ -152,7 +152,7 @@ def test_tickets_of_a_request_that_was_given_up_are_not_encoded(rule: RuleAssist
 
 def test_a_model_that_loses_a_ticket_is_an_error() -> None:
     class Forgetful:
-        def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]:
+        def predict(self, tickets: Sequence[Ticket], lost: object = None) -> list[Prediction]:
             return []
 
     with pytest.raises(ModelError, match="1 tickets got 0 predictions"):

@@ -33,6 +33,34 @@ def test_what_nobody_holds_is_freed_at_once() -> None:
     assert seen() is None
 
 
+class Bundle:
+    """Is no cycle, and holds one."""
+
+    def __init__(self) -> None:
+        self.network = Network()
+
+
+def test_the_networks_of_a_bundle_go_with_it_though_it_went_before_them() -> None:
+    former, bundle = Former(), Bundle()
+    seen = weakref.ref(bundle.network)
+    former.leave([bundle])
+    del bundle
+    assert seen() is not None
+    former.tidy()
+    assert seen() is None
+
+
+def test_what_the_last_request_leaves_behind_is_freed_whenever_it_ends() -> None:
+    former, bundle = Former(), Bundle()
+    seen = weakref.ref(bundle.network)
+    former.leave([bundle])
+    for _ in range(2 * MAX_COLLECTIONS):
+        former.tidy()
+    del bundle
+    former.tidy()
+    assert seen() is None
+
+
 def test_what_a_request_holds_is_freed_when_it_has_ended() -> None:
     former, held = Former(), Network()
     seen = weakref.ref(held)

@@ -70,6 +70,16 @@ def test_an_unused_spool_makes_no_folder(spool: Spool, taker: Taker) -> None:
     assert not spool.folder.exists()
 
 
+def test_the_bytes_that_wait_are_told_until_they_are_handed_over(
+    spool: Spool, taker: Taker
+) -> None:
+    assert spool.bytes_waiting == 0
+    spool.append(rows(1, 2))
+    assert spool.bytes_waiting == only_file(spool).stat().st_size > 0
+    spool.replay(taker)
+    assert spool.bytes_waiting == 0
+
+
 def test_what_was_spooled_is_handed_over_in_order_and_gone(spool: Spool, taker: Taker) -> None:
     spool.append(rows(3, 1))
     spool.append(rows(2))

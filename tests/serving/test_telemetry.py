@@ -50,6 +50,7 @@ def test_answers_are_counted_by_target_label_and_decision(telemetry: Telemetry) 
     found = samples(telemetry)
     assert found["tickets_predictions_total", "auto", "printer", "category"] == 2
     assert found["tickets_predictions_total", "auto", "network", "category"] == 1
+    assert found["tickets_decisions_total", "certified", "category"] == 3
     assert found["tickets_confidence_count", "category"] == 3
     assert found["tickets_confidence_bucket", "0.95", "category"] == 0
     assert found["tickets_degraded_total", "finetuned"] == 3
