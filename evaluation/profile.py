@@ -36,6 +36,12 @@ class Profile(BaseModel):
     languages: dict[str, float]
     length_quantiles: dict[str, float] = Field(description="characters, by quantile")
     mean_embedding: tuple[float, ...] | None = None
+    entities: dict[str, float] = Field(
+        default={}, description="share of tickets that name each kind"
+    )
+    unknown_words: float | None = Field(
+        default=None, ge=0, le=1, description="mean share of a ticket's words that are not learned"
+    )
 
     @model_validator(mode="after")
     def _shares_are_whole(self) -> Self:
@@ -52,6 +58,8 @@ def make_profile(
     languages: Sequence[str | None],
     automatic: Mapping[str, NDArray[np.bool_]] | None = None,
     embeddings: NDArray[np.floating] | None = None,
+    entities: Mapping[str, float] | None = None,
+    unknown_words: float | None = None,
 ) -> Profile:
     """Profile of the tickets of a window.
 
@@ -60,6 +68,8 @@ def make_profile(
     probabilities : target -> shape (n, k), columns as in `targets`
     automatic : target -> bool array of shape (n,), what was routed without a person
     embeddings : shape (n, d)
+    entities : kind -> share of tickets that name one
+    unknown_words : mean share of a ticket's words that training has not seen
 
     Raises
     ------
@@ -85,6 +95,8 @@ def make_profile(
         mean_embedding=None
         if embeddings is None
         else tuple(round(float(value), 6) for value in embeddings.mean(axis=0)),
+        entities=dict(entities or {}),
+        unknown_words=unknown_words,
     )
 
 

@@ -42,6 +42,12 @@ def test_decisions_and_embeddings_may_be_unknown() -> None:
     found = profile(automatic=None, embeddings=None)
     assert found.targets["kind"].automatic is None
     assert found.mean_embedding is None
+    assert found.entities == {} and found.unknown_words is None
+
+
+def test_entities_and_unknown_words_are_kept() -> None:
+    found = profile(entities={"url": 0.25}, unknown_words=0.1)
+    assert (found.entities, found.unknown_words) == ({"url": 0.25}, 0.1)
 
 
 def test_a_profile_survives_its_file_and_holds_no_text(tmp_path: Path) -> None:
