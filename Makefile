@@ -22,7 +22,7 @@ export DVC_NO_ANALYTICS = 1
 export ITERATIVE_DO_NOT_TRACK = 1
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
 
-.PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league
+.PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league retrain replay monitor schedule report
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ train: install  ## tickets to a certified, registered, published bundle (the def
 	dvc repro
 	python -m pipelines.register
 	@python -m evaluation.summary
+
+retrain: install  ## learn from new feedback; what passes the gate competes as challenger
+	python -m pipelines.retrain
 
 # Runs with a list of params from pipelines/profiles, then puts params.yaml back, also after ^C:
 # the next `make` is to train with the params one reads there.
@@ -61,6 +64,18 @@ peer-split: install  ## the shipped params on the published test split of the se
 league: install  ## every public benchmark against the published figures: hours; one: LEAGUE=clinc150
 	python -m pipelines.league $(LEAGUE)
 	python -m evaluation.readme
+
+monitor: install  ## check accuracy, certificates and drift of what was answered
+	python -m pipelines.monitor
+
+replay: install  ## years of real tickets through the loop, resumable (PROFILE=quick|full)
+	python -m pipelines.replay --profile $(or $(PROFILE),quick)
+
+schedule: install  ## run monitor, experiment, drift, collect, retrain and report on a clock
+	python -m pipelines.schedule
+
+report: install  ## last month of the service as one page
+	python -m pipelines.report_period
 
 summary: install  ## print the figures of the last run again
 	@python -m evaluation.summary

@@ -81,7 +81,11 @@ def render_checks(checks: Sequence[Check], summary: Mapping[str, Any]) -> str:
     lines += ["|---|---:|"]
     lines += [f"| {name} | {summary['splits'][name]:,} |" for name in SPLITS]
     if summary["unused"]:
-        lines += ["", f"{summary['unused']:,} train tickets are set aside (prepare.max_train)."]
+        golden = summary.get("like_golden", 0)
+        why = f" ({golden:,} are like golden ones)" if golden else " (prepare.max_train)"
+        lines += ["", f"{summary['unused']:,} train tickets are set aside{why}."]
+    if learned := summary.get("feedback", {}).get("tickets"):
+        lines += ["", f"{learned:,} of the train tickets come from feedback."]
     lines += ["", f"{summary['near_train']:,} test tickets have a near-duplicate outside test."]
     if summary["published_moved"]:
         lines += [

@@ -93,7 +93,7 @@ def join_near_duplicates(
     groups.join_equal(keys)
     first = {key: position for position, key in reversed(list(enumerate(keys)))}
     distinct = sorted(first.values())
-    shingles = _shingles([texts[position] for position in distinct], shingle)
+    shingles = shingle_sets([texts[position] for position in distinct], shingle)
     lsh = MinHashLSH(threshold=threshold, num_perm=permutations, weights=_LSH_WEIGHTS)
     hashes = MinHash.generator(
         shingles, num_perm=permutations, seed=seed % 2**32, hashfunc=_already_hashed
@@ -118,8 +118,8 @@ def _already_hashed(value: Any) -> Any:
     return value
 
 
-def _shingles(texts: Sequence[str], size: int) -> list[NDArray[np.uint64]]:
-    """Sorted distinct 32-bit hashes of the word shingles of each text."""
+def shingle_sets(texts: Sequence[str], size: int) -> list[NDArray[np.uint64]]:
+    """Sorted distinct 32-bit hashes of the word shingles of each text, `size` words each."""
     words: dict[str, int] = {}
     result = []
     for text in texts:

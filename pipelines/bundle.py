@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 from data.errors import BundleError
 from data.prepared import Prepared, read_prepared
 from data.schema import Ticket
+from evaluation.drift_reference import FILE, MOST_EMBEDDED, MOST_ROWS, write_reference
+from evaluation.drift_report import WindowFacts
+from evaluation.drift_vectors import encode_by, encoder_of
+from evaluation.drift_window import Answers, Window, make_window
+from evaluation.drift_words import KnownWords, count_words, plain_words
 from evaluation.files import without_slices
 from evaluation.profile import Profile, make_profile
+from models.assistant import MEMBERS
 from models.bundle import Origin, content_version, seal
-from models.embedding import EmbeddingMember
 from models.ensemble import Ensemble, read_ensemble
 from models.manifest import Manifest
 from models.probes import Assistant
@@ -34,9 +39,6 @@ PROBES_PER_CLASS = 3
 MOST_PROBES = 60
 LONGEST_PROBE = 2_000
 """Characters; a server replays the probes at every start, so they are few and short."""
-
-EMBEDDED_ROWS = 1_000
-"""Calibration rows whose mean embedding is kept; its standard error is then 3 % of a spread."""
 
 
 def bundle(
@@ -74,14 +76,16 @@ def bundle(
         created_at=revision.committed_at,
         dirty=revision.dirty,
     )
+    window, known = describe_reference(prepared, trained, version)
     return seal(
         trained,
         folder,
         origin,
         card=(reports / "model_card.md").read_text(encoding="utf-8"),
-        reference=profile_reference(prepared, trained).model_dump(mode="json"),
+        reference=profile_reference(prepared, trained, window).model_dump(mode="json"),
         probes=choose_probes(prepared),
         construct=construct,
+        write_beside=lambda partial: write_reference(window, known, partial / FILE),
     )
 
 
@@ -107,14 +111,11 @@ def choose_probes(prepared: Prepared) -> list[Ticket]:
     return [Ticket(text=texts[row]) for row in chosen]
 
 
-def profile_reference(prepared: Prepared, trained: Path) -> Profile:
-    """Profile of the calibration rows: what drift in production is measured against."""
+def profile_reference(prepared: Prepared, trained: Path, window: Window) -> Profile:
+    """Profile of the calibration rows: the figures of a reference that a person can read."""
     texts, rows = prepared.texts(), prepared.rows("calibration")
     ensemble = read_ensemble(trained / "ensemble")
-    with np.load(trained / "ensemble" / "probabilities.npz", allow_pickle=False) as stored:
-        probabilities = {
-            target: stored[target][rows].astype(np.float64) for target in ensemble.targets
-        }
+    probabilities = _probabilities(ensemble, trained, rows)
     return make_profile(
         [texts[row] for row in rows],
         probabilities,
@@ -124,16 +125,63 @@ def profile_reference(prepared: Prepared, trained: Path) -> Profile:
             target: found.routing.decide(probabilities[target]).automatic
             for target, found in ensemble.targets.items()
         },
-        _embeddings([texts[row] for row in rows], ensemble, trained),
+        window.embeddings if window.encoder in MEMBERS else None,
+        dict(zip(window.kinds, window.entities.mean(axis=0).tolist(), strict=True)),
+        None if window.unknown_words is None else float(window.unknown_words.mean()),
     )
 
 
-def _embeddings(texts: list[str], ensemble: Ensemble, trained: Path) -> NDArray[Any] | None:
-    if "embedding" not in ensemble.members:
-        return None
-    every = max(1, math.ceil(len(texts) / EMBEDDED_ROWS))
-    vectors: NDArray[Any] = EmbeddingMember.load(trained / "embedding").encode(texts[::every])
-    return vectors
+def describe_reference(
+    prepared: Prepared, trained: Path, version: str
+) -> tuple[Window, KnownWords]:
+    """Calibration rows as the window that drift is measured against, and the words of training.
+
+    At most `MOST_ROWS` rows and `MOST_EMBEDDED` vectors, spread evenly.
+    """
+    texts = prepared.texts()
+    groups = prepared.frame["group"].astype(str) if "group" in prepared.frame else None
+    names = [str(row) for row in range(len(texts))] if groups is None else groups.tolist()
+    learned = prepared.rows("train")
+    words = [plain_words(texts[row]) for row in learned]
+    known = KnownWords.of(count_words(words, [names[row] for row in learned]))
+    rows = _spread(prepared.rows("calibration"), MOST_ROWS)
+    ensemble = read_ensemble(trained / "ensemble")
+    probabilities = _probabilities(ensemble, trained, rows)
+    embedded = _spread(np.arange(len(rows)), MOST_EMBEDDED)
+    encoder = encoder_of(ensemble.members)
+    chosen = [texts[rows[place]] for place in embedded]
+    window = make_window(
+        WindowFacts(name="reference of the bundle", tickets=len(rows), bundle=version),
+        [texts[row] for row in rows],
+        ids=[""] * len(rows),
+        languages=prepared.languages(rows),
+        groups=[names[row] for row in rows],
+        known=known,
+        targets={
+            target: Answers.of(
+                found.classes,
+                probabilities[target],
+                found.routing.decide(probabilities[target]).automatic,
+                prepared.label_index(target)[rows],
+            )
+            for target, found in ensemble.targets.items()
+        },
+        embeddings=encode_by(encoder, chosen, lambda name: MEMBERS[name].load(trained / name)),
+        embedded=embedded,
+        encoder=encoder,
+    )
+    return window, known
+
+
+def _probabilities(
+    ensemble: Ensemble, trained: Path, rows: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    with np.load(trained / "ensemble" / "probabilities.npz", allow_pickle=False) as stored:
+        return {target: stored[target][rows].astype(np.float64) for target in ensemble.targets}
+
+
+def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    return rows[:: max(1, math.ceil(len(rows) / most))]
 
 
 def main() -> None:

@@ -9,6 +9,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from data.errors import CatalogError
 from data.yaml_files import Section, explain, read_yaml
 from evaluation.assessment import EvaluateParams
+from evaluation.drift_report import Rules as DriftRules
+from evaluation.gate_params import GateParams
+from evaluation.period_params import ReportParams
+from evaluation.trust_params import FeedbackParams
 from models.embedding import EmbeddingParams
 from models.ensemble import EnsembleParams
 from models.finetuned import FinetunedParams
@@ -16,6 +20,9 @@ from models.linear import LinearParams
 from models.memory import MemoryParams
 from models.ordinal import OrdinalParams
 from models.routing import RoutingParams
+from pipelines.experiment_params import ExperimentParams
+from pipelines.monitor_params import MonitorParams
+from pipelines.schedule_params import ScheduleParams
 
 PARAMS = Path("params.yaml")
 
@@ -76,7 +83,9 @@ class PrepareParams(Section):
     published_split: str = "default"
     split: SplitShares = SplitShares()
     folds: int = Field(default=2, ge=0, le=20)
-    max_train: int | None = Field(default=None, ge=2, description="tickets; null: all there are")
+    max_train: int | None = Field(
+        default=None, ge=2, description="tickets of the data set; null: all there are"
+    )
     max_rejected: float = Field(default=0.02, ge=0, le=1)
     max_characters: int = Field(default=20_000, ge=1)
     min_class: int = Field(default=20, ge=1)
@@ -115,6 +124,7 @@ class Params(Section):
     dataset: str
     seed: int = Field(ge=0, lt=2**32)
     fetch: FetchParams = FetchParams()
+    feedback: FeedbackParams = FeedbackParams()
     prepare: PrepareParams = PrepareParams()
     linear: LinearParams = LinearParams()
     embedding: EmbeddingParams = EmbeddingParams()
@@ -125,6 +135,12 @@ class Params(Section):
     memory: MemoryParams = MemoryParams()
     readers: ReadersParams = ReadersParams()
     evaluate: EvaluateParams = EvaluateParams()
+    drift: DriftRules = DriftRules()
+    gate: GateParams = GateParams()
+    experiment: ExperimentParams = ExperimentParams()
+    monitor: MonitorParams = MonitorParams()
+    schedule: ScheduleParams = ScheduleParams()
+    report: ReportParams = ReportParams()
     registry: RegistryParams = RegistryParams()
 
 

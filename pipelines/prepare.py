@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from data.catalog import CATALOG, PREPARED_COLUMNS, Dataset, read_catalog
 from data.checks import as_records, check_tickets, render_checks
 from data.duplicates import Groups, copy_keys, join_near_duplicates
 from data.errors import CatalogError, DataError, RejectedRowsError
+from data.feedback_files import FeedbackFiles
 from data.fetching import read_source
+from data.golden import GoldenTicket, read_golden
 from data.language import LanguageDetector
 from data.prepared import CHECKS, REJECTED, Prepared, write_prepared, write_rejected
 from data.privacy import mask
@@ -32,7 +34,16 @@ from data.split import (
 )
 from data.tables import read_rows
 from data.text import model_text, prepare_text
+from evaluation.files import write_json
+from evaluation.trust_params import FeedbackParams
 from pipelines import run
+from pipelines.feedback_tickets import (
+    Learned,
+    Stand,
+    find_golden_groups,
+    learn,
+    write_set_aside,
+)
 from pipelines.fetch import DATASET
 from pipelines.params import PARAMS, PrepareParams, read_params
 
@@ -40,6 +51,9 @@ logger = logging.getLogger(__name__)
 
 PREPARED = Path("data/prepared")
 RECORD = Path("evaluation/reports/stages/prepare.json")
+FEEDBACK_REPORT = Path("evaluation/reports/feedback.json")
+SET_ASIDE = Path("evaluation/reports/feedback_set_aside.csv")
+"""Outside of data/prepared: what is not learned from must not make anything learn anew."""
 
 REJECTED_CHARACTERS = 200
 """Of a rejected text so much is shown, masked: enough to find it in the source."""
@@ -52,6 +66,16 @@ class Outcome:
     prepared: Prepared
     rejected: list[dict[str, object]]
     report: str
+    learned: Learned = field(default_factory=Learned)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What people settled or said of tickets, apart from the data set."""
+
+    files: FeedbackFiles
+    golden: Sequence[GoldenTicket] = ()
+    trust: FeedbackParams = field(default_factory=FeedbackParams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +86,12 @@ class _Clean:
 
 
 def prepare(
-    dataset: Dataset, folder: Path, params: PrepareParams, seed: int, source: Mapping[str, Any]
+    dataset: Dataset,
+    folder: Path,
+    params: PrepareParams,
+    seed: int,
+    source: Mapping[str, Any],
+    said: Said | None = None,
 ) -> Outcome:
     """Prepared tickets from a fetched data set.
 
@@ -70,6 +99,7 @@ def prepare(
     ----------
     folder : the fetched data set
     source : content of its source.json
+    said : feedback joins train; tickets like golden ones are learned from by no stage
 
     Raises
     ------
@@ -94,17 +124,24 @@ def prepare(
 
     groups, pairs = _groups(clean, params, seed)
     part_of = dict(zip(((row.file, row.number) for row in rows), parts, strict=True))
-    said = [
+    parted = [
         (t.raw.split or part_of[t.raw.row.file, t.raw.row.number]) if published else None
         for t in clean
     ]
     strata = [t.raw.labels[targets[0]] for t in clean]
     times = [t.raw.created_at for t in clean] if dataset.split_by == "time" else None
-    splits = assign_splits(groups, strata, params.split.model_dump(), seed, said, times)
-    moved = sum(part not in (None, split) for part, split in zip(said, splits, strict=True))
+    splits = assign_splits(groups, strata, params.split.model_dump(), seed, parted, times)
+    moved = sum(part not in (None, split) for part, split in zip(parted, splits, strict=True))
+    stand = Stand([t.text for t in clean], groups, splits, ())
+    golden = find_golden_groups(said.golden, stand, params.near_duplicates) if said else set()
+    splits = [
+        UNUSED if group in golden and split != "test" else split
+        for group, split in zip(groups, splits, strict=True)
+    ]
+    like_golden = splits.count(UNUSED)
     if params.max_train is not None:
         splits = limit_train(groups, strata, splits, params.max_train, seed)
-    require_no_leakage(groups, splits, published_test="test" in said)
+    require_no_leakage(groups, splits, published_test="test" in parted)
     columns: dict[str, Any] = {
         "id": [t.raw.id for t in clean],
         "text": [t.text for t in clean],
@@ -119,11 +156,18 @@ def prepare(
     for target in targets:
         columns[target] = pd.Series([t.raw.labels[target] for t in clean], dtype=object)
     frame = pd.DataFrame(columns)[[*PREPARED_COLUMNS, *targets]]
+    learned = Learned()
+    if said:
+        stand = Stand(columns["text"], groups, splits, columns["fold"].tolist())
+        known = {t: {*frame[t].dropna(), *dataset.labels.get(t, ())} for t in targets}
+        learned = learn(said.files, said.golden, stand, known, params, said.trust, seed)
+        frame = _with_feedback(frame, learned, targets)
+        splits = frame["split"].tolist()
     classes = {
         target: _in_order(set(frame[target].dropna()), target, dataset) for target in targets
     }
 
-    copies = copy_keys(columns["text"])
+    copies = copy_keys(frame["text"].tolist())
     reasons = dict(sorted(Counter(str(r.reason) for r in rejected).items()))
     checks = check_tickets(
         frame, classes, copies, params.min_class, reasons, duplicate_ids(raw, dataset)
@@ -138,6 +182,11 @@ def prepare(
         "published_split": published,
         "published_moved": moved,
         "unused": splits.count(UNUSED),
+        "like_golden": like_golden,
+        "feedback": {
+            "tickets": len(learned.tickets),
+            "labels": sum(len(ticket.labels) for ticket in learned.tickets),
+        },
         "near_train": int(frame["near_train"].sum()),
         "groups": {
             "count": len(sizes),
@@ -156,7 +205,34 @@ def prepare(
         "citation": dataset.citation,
     }
     report = render_checks(checks, summary)
-    return Outcome(Prepared(frame, classes, summary), _shown(rejected), report)
+    return Outcome(Prepared(frame, classes, summary), _shown(rejected), report, learned)
+
+
+def _with_feedback(frame: pd.DataFrame, learned: Learned, targets: Sequence[str]) -> pd.DataFrame:
+    """The table with feedback tickets after those of the data set, all of them in train."""
+    if not learned.tickets:
+        return frame
+    more = pd.DataFrame(
+        [
+            {
+                "id": ticket.id,
+                "text": ticket.text,
+                "language": ticket.language,
+                "created_at": ticket.created_at,
+                "group": ticket.group,
+                "split": "train",
+                "fold": ticket.fold,
+                "near_train": False,
+                "resolution": None,
+                **{target: ticket.labels.get(target) for target in targets},
+            }
+            for ticket in learned.tickets
+        ],
+        columns=list(frame.columns),
+    )
+    # Columns that are empty in either part would otherwise lose their type.
+    parts = [part.astype(object) for part in (frame, more)]
+    return pd.concat(parts, ignore_index=True).astype(frame.dtypes.to_dict())
 
 
 def _targets(dataset: Dataset, params: PrepareParams, fallback: bool) -> list[str]:
@@ -291,7 +367,8 @@ def main() -> None:
     ) as tracked:
         source = read_source(DATASET)
         dataset = read_catalog(CATALOG)[source["dataset"]]
-        outcome = prepare(dataset, DATASET, section, params.seed, source)
+        said = Said(FeedbackFiles(), read_golden(), params.feedback)
+        outcome = prepare(dataset, DATASET, section, params.seed, source, said)
         # A table of an earlier run must not outlive a run that stops.
         shutil.rmtree(PREPARED, ignore_errors=True)
         # The rejected rows are written first: they are the remedy of the error that follows.
@@ -299,6 +376,8 @@ def main() -> None:
         summary = outcome.prepared.summary
         require_few_rejected(summary, section.max_rejected, PREPARED / REJECTED)
         write_prepared(PREPARED, outcome.prepared, outcome.report)
+        write_json(FEEDBACK_REPORT, outcome.learned.facts)
+        write_set_aside(SET_ASIDE, outcome.learned.set_aside)
         require_no_errors(summary["checks"], PREPARED / CHECKS)
         tracked.log_metrics({f"rows.{name}": n for name, n in summary["rows"].items()})
         tracked.log_metrics({f"splits.{name}": n for name, n in summary["splits"].items()})

@@ -6,24 +6,35 @@ python -m pipelines.promote VERSION --as shadow --fraction 0.2
 python -m pipelines.promote VERSION --stop
 python -m pipelines.promote --rollback
 
+Who competes or answers must have passed the gate (`pipelines.gate`) against the champion of now, or
+somebody gives a reason with --override, which is kept with the bundle and logged. Shadows need no
+decision, nor does the first champion or a rollback.
+
 The aliases of the register name the champion and the challenger promoted last; deployment.json in
 the bundle store names all arms, and is what serving follows.
 """
 
 import argparse
+import getpass
 import logging
+import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from data.errors import ModelError
+from data.errors import ModelError, TicketAssistantError
+from data.locks import DEPLOYMENT, PATIENCE, exclusive
+from data.sql import STORE_URL, open_sql_store
+from data.store import Event, Store
 from models.bundle import load
 from models.deployment import Deployment, former_champion
 from models.publishing import BundleStore, open_store
 from models.registry import Registry
 from pipelines import run
+from pipelines.decisions import admit
 from pipelines.params import read_params
 
 logger = logging.getLogger(__name__)
@@ -185,8 +196,7 @@ def _drop_challenger(registry: Registry, version: str) -> None:
 
 
 def _told(deployment: Deployment) -> str:
-    champion = deployment.champion.version if deployment.champion else "nobody"
-    parts = [f"champion {champion}"]
+    parts = [f"champion {_champion(deployment)}"]
     parts += [f"challenger {one.version} ({one.share:g})" for one in deployment.challengers]
     parts += [f"shadow {one.version} ({one.fraction:g})" for one in deployment.shadows]
     return ", ".join(parts)
@@ -209,23 +219,72 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what.add_argument("--rollback", action="store_true", help="publish the former champion again")
     parser.add_argument("--share", type=float, default=SHARE, help="of tickets, for a challenger")
     parser.add_argument("--fraction", type=float, default=FRACTION, help="of tickets, for a shadow")
+    parser.add_argument("--override", metavar="REASON", help="why it may, whatever the gate says")
+    parser.add_argument("--url", default=os.environ.get("TICKETS_STORE", STORE_URL))
     asked = parser.parse_args(arguments)
     if asked.rollback == (asked.version is not None):
         parser.error("name a version, or ask for --rollback alone")
+    if asked.override is not None and (
+        asked.part not in {"champion", "challenger"} or not asked.override.strip()
+    ):
+        parser.error("--override takes a reason, and goes with --as champion or challenger")
     return asked
+
+
+def obey(
+    asked: argparse.Namespace,
+    registry: Registry,
+    bundles: BundleStore,
+    store: Store,
+    actor: str,
+    check: Callable[[Path], object] = load,
+) -> Deployment:
+    """Do what the command line asks for, and log it.
+
+    Raises
+    ------
+    ModelError
+        If the gate has no passing decision and no reason is given, or as `promote`, `stop` and
+        `rollback` do; nothing has moved then.
+    """
+    reasons = [f"asked for by {actor}"]
+    if asked.rollback:
+        published = rollback(registry, bundles, check)
+        version, action = _champion(published), "rollback"
+    elif asked.stop:
+        published = stop(registry, bundles, asked.version, check)
+        version, action = asked.version, "experiment.stopped"
+    else:
+        if asked.part != "shadow":
+            reasons += admit(registry, bundles, asked.version, asked.override, actor, store.log)
+        published = promote(
+            registry, bundles, asked.version, asked.part, asked.share, check, asked.fraction
+        )
+        version = asked.version
+        action = "promotion" if asked.part == "champion" else "experiment.started"
+    detail = {"reasons": [*reasons], "part": asked.part, "published": _told(published)}
+    store.log(Event(at=datetime.now(UTC), actor=actor, action=action, subject=version,
+                    detail=detail))  # fmt: skip
+    return published
+
+
+def _champion(deployment: Deployment) -> str:
+    return deployment.champion.version if deployment.champion else "nobody"
 
 
 def main() -> None:
     asked = parse()
     params = read_params()
     run.begin(params.seed)
-    registry, store = Registry.open(Path.cwd(), params.registry.name), open_store()
-    if asked.rollback:
-        rollback(registry, store)
-    elif asked.stop:
-        stop(registry, store, asked.version)
-    else:
-        promote(registry, store, asked.version, asked.part, asked.share, fraction=asked.fraction)
+    registry, bundles = Registry.open(Path.cwd(), params.registry.name), open_store()
+    store = open_sql_store(asked.url)
+    try:
+        with exclusive(DEPLOYMENT, wait_seconds=PATIENCE):
+            obey(asked, registry, bundles, store, getpass.getuser())
+    except TicketAssistantError as error:
+        sys.exit(f"promote: {error}")
+    finally:
+        store.close()
 
 
 if __name__ == "__main__":

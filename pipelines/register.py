@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.locks import DEPLOYMENT, PATIENCE, exclusive
 from models.bundle import load, verify
 from models.publishing import BundleStore, open_store
 from models.registry import Registry
@@ -76,15 +77,18 @@ def main() -> None:
     params = read_params()
     run.begin(params.seed)
     registry = Registry.open(Path.cwd(), params.registry.name)
-    done = register(folder, registry, open_store())
+    with exclusive(DEPLOYMENT, wait_seconds=PATIENCE):
+        done = register(folder, registry, open_store())
     if done.changes:
         logger.info("%s: %s", done.version, ", ".join(done.changes))
     else:
         logger.info("%s is registered and published already: nothing to do", done.version)
     if done.champion != done.version:
         logger.info(
-            "the champion is %s; python -m pipelines.promote %s --as champion would change that",
+            "the champion is %s; python -m pipelines.gate %s decides whether "
+            "python -m pipelines.promote %s --as champion may change that",
             done.champion,
+            done.version,
             done.version,
         )
 

@@ -7,6 +7,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,8 @@ from evaluation.league.sentiment import Posts
 from models.assistant import MEMBERS
 from models.base import Labels, Member, Probabilities, align_columns
 from models.embedding import EmbeddingMember, EmbeddingParams
+from models.encoders import find_encoder
+from models.encodings import encode_new, name_of
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.linear import LinearMember, LinearParams
 from models.sentiment import TARGET as TONE
@@ -36,6 +39,7 @@ logger = logging.getLogger(__name__)
 TRAINED = Path("models/trained")
 PREPARED = Path("data/prepared")
 CHECKPOINTS = Path(".cache/checkpoints")
+ENCODINGS = Path(".cache/encodings")
 RECORDS = Path("evaluation/reports/stages")
 
 Rows = NDArray[np.int64]
@@ -109,17 +113,29 @@ def train_linear(prepared: Prepared, folds: int, params: LinearParams) -> tuple[
 
 
 def train_embedding(
-    prepared: Prepared, folds: int, params: EmbeddingParams, keep: Keep | None = None
+    prepared: Prepared,
+    folds: int,
+    params: EmbeddingParams,
+    keep: Keep | None = None,
+    encodings: Path | None = None,
 ) -> tuple[Member, Answers]:
     """The embedding member; its encoder is frozen, so each ticket is encoded once for all folds.
 
     Parameters
     ----------
     keep : gets the features of all tickets, shape (n_rows, dimension), NaN where set aside
+    encodings : folder that keeps vectors from one run to the next, so that only new texts cost
     """
     encoder = EmbeddingMember(params)
     texts, used = prepared.texts(), prepared.rows(*SPLITS)
-    encoded = encoder.encode([texts[i] for i in used], progress=True)
+    encoder.encode([])  # opens it: the member holds it whether a text is new or none is
+    wanted, encode = [texts[i] for i in used], partial(encoder.encode, progress=True)
+    if encodings is None:
+        encoded = encode(wanted)
+    else:
+        path = encodings / name_of(find_encoder(params.encoder), params.max_tokens)
+        encoded, new = encode_new(wanted, encode, path)
+        logger.info("encoded %d new of %d texts", new, len(wanted))
     vectors = np.full((len(texts), encoded.shape[1]), np.nan, dtype=np.float32)
     vectors[used] = encoded
     if keep:
@@ -242,6 +258,7 @@ def train(
     params: Params,
     keep: Keep | None = None,
     lessons: Lessons | None = None,
+    encodings: Path | None = None,
 ) -> tuple[Member, Answers]:
     """Fit the member of this name with its section of params.yaml.
 
@@ -249,12 +266,13 @@ def train(
     ----------
     keep : gets the dense features of all tickets, where the member has any
     lessons : what the fine-tuned member is to learn beside the tickets
+    encodings : see `train_embedding`
     """
     folds = params.prepare.folds
     if name == "linear":
         return train_linear(prepared, folds, params.linear)
     if name == "embedding":
-        return train_embedding(prepared, folds, params.embedding, keep)
+        return train_embedding(prepared, folds, params.embedding, keep, encodings)
     taught = lessons.taught if lessons else None
     return train_finetuned(prepared, folds, params.finetuned, params.seed, keep, taught)
 
@@ -280,7 +298,7 @@ def main() -> None:
 
         # An organisation's own sentiments go before those of others.
         lessons = read_lessons(LESSONS) if TONE not in prepared.targets else None
-        member, answers = train(name, prepared, params, keep, lessons)
+        member, answers = train(name, prepared, params, keep, lessons, ENCODINGS)
         member.save(folder)
         if lessons and isinstance(member, FinetunedMember):
             reader = measure_tone(member, lessons)

@@ -10,6 +10,7 @@ import pytest
 
 from data.errors import BundleError
 from data.prepared import Prepared
+from evaluation.drift_reference import FILE, read_reference
 from evaluation.files import without_slices
 from evaluation.profile import read_profile
 from models.assistant import TicketAssistant
@@ -19,6 +20,7 @@ from pipelines.bundle import (
     MOST_PROBES,
     bundle,
     choose_probes,
+    describe_reference,
     profile_reference,
 )
 from pipelines.revision import Revision
@@ -93,6 +95,8 @@ def test_a_sealed_candidate_tells_where_it_comes_from(
     assert "slices" not in manifest.metrics
     assert (folder / "README.md").read_text() == "# Card\n"
     assert read_profile(folder / "reference.json").tickets == 5
+    reference, _ = read_reference(folder / FILE)
+    assert (len(reference), reference.facts.bundle) == (5, manifest.version)
 
 
 def test_metrics_of_other_models_are_refused(
@@ -114,13 +118,41 @@ def test_metrics_of_other_models_are_refused(
 def test_the_reference_describes_the_calibration_rows(
     prepared: Prepared, trained_keywords: Path
 ) -> None:
-    profile = profile_reference(prepared, trained_keywords)
+    window, known = describe_reference(prepared, trained_keywords, "invented-0a1b2c3d")
+    profile = profile_reference(prepared, trained_keywords, window)
     # Rows 1, 3, 5, 7 and 9 are calibration, and all of them name the printer.
     assert profile.tickets == 5
     assert profile.targets["category"].labels == {"network": 0.0, "printer": 1.0}
     assert profile.targets["category"].automatic == 0.0
     assert profile.languages == {"unknown": 1.0}
-    assert profile.mean_embedding is None
+    assert profile.mean_embedding is None  # of hashed words, which no encoder made
+    assert profile.unknown_words is not None
+    assert profile.entities["url"] == 0.0
+    # The one row of train is too few for a word to be known.
+    assert profile.unknown_words == 1.0
+    assert window.facts.bundle == "invented-0a1b2c3d"
+    assert window.encoder == "hashed-words"
+    answers = window.targets["category"]
+    assert answers.names() == ["printer"] * 5
+    assert answers.truth is not None
+    assert answers.truth.tolist() == [1] * 5
+    assert known.unknown_share(["printer"]) == 1.0
+
+
+def test_a_large_reference_is_thinned_evenly(
+    trained_keywords: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare(["network", "printer"] * 30)
+    np.savez(
+        trained_keywords / "ensemble" / "probabilities.npz",
+        allow_pickle=False,
+        category=np.full((60, 2), 0.5, dtype=np.float32),
+    )
+    monkeypatch.setattr("pipelines.bundle.MOST_ROWS", 10)
+    monkeypatch.setattr("pipelines.bundle.MOST_EMBEDDED", 4)
+    window, _ = describe_reference(prepared, trained_keywords, "invented-0a1b2c3d")
+    assert len(window) == 10
+    assert window.embedded.tolist() == [0, 3, 6, 9]
 
 
 def test_every_class_has_its_probes_and_no_train_row_is_one() -> None:

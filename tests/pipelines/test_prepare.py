@@ -6,10 +6,14 @@ import pytest
 
 from data.catalog import Dataset
 from data.errors import CatalogError, DataError, RejectedRowsError
+from data.feedback_files import FeedbackFiles
+from data.golden import GoldenTicket
 from data.prepared import read_prepared
 from pipelines import prepare as stage
 from pipelines.params import LanguageParams, PrepareParams
-from pipelines.prepare import prepare, require_few_rejected, require_no_errors
+from pipelines.prepare import Said, prepare, require_few_rejected, require_no_errors
+from tests.feedback import make_row, write_batches
+from tests.stores import NOON
 
 SOURCE = {"dataset": "mine", "fallback": False}
 THINGS = ("printer", "mailbox", "laptop", "keyboard", "monitor", "badge", "phone", "router")
@@ -43,12 +47,11 @@ def written(folder: Path, content: list[dict]) -> Path:
 
 
 def run(folder: Path, content: list[dict], entry: dict | None = None, **params):
-    source = params.pop("source", SOURCE)
+    source, said = params.pop("source", SOURCE), params.pop("said", None)
     dataset = Dataset(**(ENTRY | (entry or {})))
     language = LanguageParams(targets=("en", "de"))
-    return prepare(
-        dataset, written(folder, content), PrepareParams(language=language, **params), 1, source
-    )
+    settings = PrepareParams(language=language, **params)
+    return prepare(dataset, written(folder, content), settings, 1, source, said)
 
 
 def test_rows_become_tickets_with_splits_folds_and_labels(tmp_path):
@@ -238,3 +241,48 @@ def test_a_resolution_is_kept_and_masked(tmp_path):
     frame = run(tmp_path, content, {"resolution": "fix"}).prepared.frame
     assert set(frame["resolution"]) == {"wrote to [email]"}
     assert run(tmp_path, rows(1)).prepared.frame["resolution"].isna().all()
+
+
+def test_feedback_joins_train_and_moves_no_ticket_of_the_data_set(tmp_path):
+    before = run(tmp_path, rows()).prepared
+    said = [
+        make_row(n, target="kind", label=("hardware", "other")[n % 2], predicted="other")
+        for n in range(20)
+    ]
+    tested = before.frame.loc[before.frame["split"] == "test", "text"].iloc[0]
+    said.append(make_row(99, target="kind", label="other", predicted="other", text=tested))
+    write_batches(tmp_path / "feedback", said)
+    outcome = run(tmp_path, rows(), said=Said(FeedbackFiles(tmp_path / "feedback")))
+    frame = outcome.prepared.frame
+    assert frame.iloc[: len(before)].equals(before.frame)
+    more = frame.iloc[len(before) :]
+    assert set(more["split"]) == {"train"}
+    assert set(more["fold"]) <= {0, 1}
+    assert more["kind"].tolist() == [row.label for row in said[:20]]
+    assert more["urgency"].isna().all()
+    assert frame.dtypes.equals(before.frame.dtypes)
+    assert outcome.prepared.summary["feedback"] == {"tickets": 20, "labels": 20}
+    assert outcome.learned.facts["set_aside"] == {"near_test": 1}
+    assert "20 of the train tickets come from feedback" in outcome.report
+
+
+def test_a_revoked_batch_leaves_what_was_prepared_without_it(tmp_path):
+    before = run(tmp_path, rows()).prepared.frame
+    row = make_row(1, target="kind", label="other", predicted="other")
+    (name,) = write_batches(tmp_path / "feedback", [row])
+    files = FeedbackFiles(tmp_path / "feedback")
+    assert len(run(tmp_path, rows(), said=Said(files)).prepared) == len(before) + 1
+    files.revoke(name, "a test", "carol", NOON)
+    assert run(tmp_path, rows(), said=Said(files)).prepared.frame.equals(before)
+
+
+def test_tickets_like_golden_ones_are_learned_from_by_nothing(tmp_path):
+    before = run(tmp_path, rows()).prepared.frame
+    text = before.loc[before["split"] == "train", "text"].iloc[0]
+    golden = [GoldenTicket(id="g", text=text, labels={"kind": "other"})]
+    outcome = run(tmp_path, rows(), said=Said(FeedbackFiles(tmp_path / "none"), golden))
+    frame = outcome.prepared.frame
+    assert set(frame.loc[frame["text"] == text, "split"]) == {"unused"}
+    assert outcome.prepared.summary["like_golden"] == 1
+    assert "1 are like golden ones" in outcome.report
+    assert (frame["split"] == before["split"]).sum() == len(frame) - 1
