@@ -171,13 +171,19 @@ def test_the_document_says_batch_and_both_answers(client: TestClient) -> None:
     jsonschema.Draft202012Validator(schema).validate(PARTIAL_BATCH)
 
 
-@pytest.mark.parametrize("line", [b"{", b"", b"\xff", b"[" * 100_000, b"1" * 10_000])
+@pytest.mark.parametrize("line", [b"{", b"\xff", b"[" * 100_000, b"1" * 10_000])
 def test_a_line_that_is_not_json_is_a_problem_at_its_place(line: bytes) -> None:
     problem = read_line(line, 7, SETTINGS)
     assert isinstance(problem, Problem)
     assert problem.type == "urn:ticket-assistant:problem:malformed"
     assert problem.errors is not None
     assert problem.errors[0].pointer == "#/tickets/7"
+
+
+def test_a_blank_line_is_one_whose_ticket_was_erased() -> None:
+    problem = read_line(b"   \n", 7, SETTINGS)
+    assert isinstance(problem, Problem)
+    assert (problem.type, problem.status) == ("urn:ticket-assistant:problem:erased", 410)
 
 
 def test_a_line_is_read_as_a_body_is() -> None:
