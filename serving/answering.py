@@ -212,7 +212,7 @@ class Answering:
             rows.setdefault(assignment.version, []).append(row)
         answers = await _together(
             [
-                self._batcher.predict(running.asked[version].assistant, [tickets[i] for i in its])
+                self._timed(version, running, [tickets[i] for i in its])
                 for version, its in rows.items()
             ]
         )
@@ -222,6 +222,19 @@ class Answering:
             for row, prediction in zip(its, found, strict=True)
         }
         return [by_row[row] for row in range(len(tickets))]
+
+    async def _timed(
+        self, version: str, running: Running, tickets: list[Ticket]
+    ) -> list[Prediction]:
+        """The answers of one bundle; how long they took and whether they failed is counted."""
+        began = time.perf_counter()
+        try:
+            found = await self._batcher.predict(running.asked[version].assistant, tickets)
+        except Exception:
+            self._telemetry.arm_failed(version, len(tickets))
+            raise
+        self._telemetry.arm_answered(version, time.perf_counter() - began)
+        return found
 
     def _told(
         self,

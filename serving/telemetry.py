@@ -115,6 +115,14 @@ class Telemetry:
             "tickets_arm_answers", "Tickets answered, by the part and version of the bundle",
             ["arm", "version"], registry=registry,
         )  # fmt: skip
+        self.arm_seconds = Histogram(
+            "tickets_arm_seconds", "Time from asking a bundle to its answers, waiting included",
+            ["version"], registry=registry,
+        )  # fmt: skip
+        self.arm_failures = Counter(
+            "tickets_arm_failures", "Tickets that a bundle did not answer, refused ones among them",
+            ["version"], registry=registry,
+        )  # fmt: skip
         self.audited = Counter(
             "tickets_audited", "Answers that the audit sample drew", registry=registry
         )
@@ -178,13 +186,26 @@ class Telemetry:
     def told(self, answers: Iterable[Told]) -> None:
         """Count answers by their arm, those of shadows too."""
         for answer in answers:
-            version = answer.prediction.bundle
-            if len(self._versions) < MAX_VERSIONS:
-                self._versions.add(version)
-            counted = version if version in self._versions else "(other)"
+            counted = self._counted(answer.prediction.bundle)
             self.arm_tickets.labels(answer.arm, counted).inc()
             if answer.audit and answer.arm != "shadow":
                 self.audited.inc()
+
+    def arm_answered(self, version: str, seconds: float) -> None:
+        """Note how long a bundle took for the tickets of one request."""
+        counted = self._counted(version)
+        self.arm_seconds.labels(counted).observe(seconds)
+        self.arm_failures.labels(counted).inc(0)  # none is to be told from not counted
+
+    def arm_failed(self, version: str, tickets: int) -> None:
+        """Count tickets of a request that a bundle did not answer."""
+        self.arm_failures.labels(self._counted(version)).inc(tickets)
+
+    def _counted(self, version: str) -> str:
+        """The label of a bundle: its version, or one for all beyond `MAX_VERSIONS`."""
+        if len(self._versions) < MAX_VERSIONS:
+            self._versions.add(version)
+        return version if version in self._versions else "(other)"
 
     def shadow_dropped(self, reason: Dropped, tickets: int = 1) -> None:
         """Count tickets that a shadow was not shown after all."""

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from data.schema import Prediction, Ticket
 from models.deployment import Deployment
+from pipelines.measurements import parse_measured
 from serving.answering import Answering
 from serving.app import create_app
 from serving.arms import Told, assign, is_audited, watching
@@ -216,6 +217,30 @@ def test_a_shadow_that_hangs_holds_up_no_answer(service: Service, client: TestCl
     # 100 may wait, and the one call took at most 8 of them off the queue.
     assert 150 - 100 - 8 <= found["tickets_shadows_dropped_total", "full"] <= 150 - 100
     assert found["tickets_arm_answers_total", "champion", A] == 151
+
+
+def test_what_an_arm_costs_is_told_as_experiments_read_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Serving counts and pipelines read: the guardrails of an experiment rest on both."""
+    breaking = service.loader.assistants[B] = NamedAssistant(B)
+    service.run(deployment(A, challengers={B: 0.5}))
+    answering = Answering(Settings(), service.assistants, service.batcher, service.telemetry)
+
+    async def answer(arm: str) -> None:
+        await answering.answer([Ticket(text="a printer")], arm=arm)
+
+    def fail(*_: object) -> list[Prediction]:
+        raise ValueError("too much for it")
+
+    for arm in (A, A, B):
+        asyncio.run(answer(arm))
+    monkeypatch.setattr(breaking, "predict", fail)
+    with pytest.raises(ValueError, match="too much"):
+        asyncio.run(answer(B))
+    measured = parse_measured(service.telemetry.exposition()[0].decode())
+    assert (measured[A].error_rate, measured[B].error_rate) == (0, 0.5)
+    assert 0 < (measured[A].p95_ms or 0) < 10_000
 
 
 def test_a_recorder_that_fails_costs_no_answer(

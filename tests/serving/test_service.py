@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from starlette.testclient import TestClient
 
@@ -133,7 +134,11 @@ class Server:
 
     def kill(self) -> None:
         """End every process of it at once, as a power cut would."""
+        workers = psutil.Process(self.process.pid).children(recursive=True)
         os.killpg(self.process.pid, signal.SIGKILL)
+        for worker in workers:  # they have sessions of their own
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
         self.process.wait(timeout=30)
 
     def status(self, path: str) -> int | None:
