@@ -3,15 +3,14 @@
 One HTML file that opens offline. Of a ticket it holds lengths, answers and the like; no text.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.drift_report import Action, DriftReport, Estimate, WindowFacts
 from evaluation.drift_window import Window
+from evaluation.templates import open_templates
 
 TEMPLATE = "drift_page.html.j2"
 
@@ -35,13 +34,7 @@ def render_page(report: DriftReport, reference: Window, current: Window) -> str:
 
 def render_summary(report: DriftReport) -> str:
     """The part that a person reads first, as HTML without a document around it."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     headline, colour = HEADLINES[report.action]
     return environment.get_template(TEMPLATE).render(
         report=report,

@@ -5,10 +5,8 @@ It opens offline, in light, dark and on paper, and holds nothing of what custome
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import matplotlib as mpl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -18,6 +16,7 @@ from evaluation.period_advice import FEW
 from evaluation.period_facts import Part
 from evaluation.period_report import PeriodReport
 from evaluation.plots import _RC, ACCENT, FAINT, GREEN, INK, to_svg
+from evaluation.templates import open_templates
 
 TEMPLATE = "period_report.html.j2"
 SIZE = (5.8, 2.9)
@@ -30,13 +29,7 @@ MOST_NAMES = 8
 
 def render_page(report: PeriodReport) -> str:
     """The whole page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters.update(
         percent=tell_share, span=tell_interval, day=tell_day, hours=tell_hours
     )

@@ -1,16 +1,15 @@
 """The page of a replay: two curves, the years, the promotions and the controls, self-contained."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from evaluation.plots import _RC, ACCENT, FAINT, WARM, to_svg
+from evaluation.templates import open_templates
 
 TEMPLATE = "replay_page.html.j2"
 SIZE = (10.0, 6.4)
@@ -23,13 +22,7 @@ SERIES = (("fixed", "fixed: the first model, left alone", WARM, "--"),
 
 def render_page(facts: Mapping[str, Any]) -> str:
     """The whole page from the content of replay.json."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     real = facts["real"]
     curves = ""
     if real and real["months"]:

@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluation import plots, wording
 from evaluation.assessment import TargetAssessment
 from evaluation.curves import confusion_counts, reliability_table, risk_coverage_table
 from evaluation.files import Evaluation
+from evaluation.templates import open_templates
 
 TEMPLATE = "report.html.j2"
 EXCERPT = 260
@@ -34,13 +33,7 @@ SYSTEM_COLUMNS = (
 
 def render_report(evaluation: Evaluation) -> str:
     """The whole report as one HTML document, with no reference to anything outside it."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters.update(
         percent=wording.percent,
         number=wording.number,

@@ -230,7 +230,7 @@ class Answering:
         began = time.perf_counter()
         try:
             found = await self._batcher.predict(running.asked[version].assistant, tickets)
-        except Exception:
+        except Exception:  # of whatever kind: it is counted and goes on to the caller
             self._telemetry.arm_failed(version, len(tickets))
             raise
         self._telemetry.arm_answered(version, time.perf_counter() - began)
