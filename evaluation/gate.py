@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from scipy.stats import binom
+
 from evaluation import gate_class_rules as class_rules
 from evaluation import gate_rules as rules_of
 from evaluation.gate_decision import GateDecision, Rule, conclude
@@ -69,9 +71,12 @@ def decide(
     for compared in rows:
         if (compared.champion is None) != (champion is None):
             raise ValueError(f"{compared.source} rows do not belong to these two bundles")
-        rules += _on_rows(compared, candidate, champion, params, draws, seed)
+    moved = _moved(candidate, champion, rows, params)
+    for compared in rows:
+        outdated = compared.target in moved
+        rules += _on_rows(compared, candidate, champion, params, draws, seed, outdated)
     rules += [
-        _behavior(candidate, champion),
+        _behavior(candidate, champion, params),
         _latency(candidate, champion, params),
         _size(candidate, champion, params),
     ]
@@ -87,8 +92,14 @@ def _on_rows(
     params: GateParams,
     draws: int,
     seed: int,
+    outdated: bool,
 ) -> list[Rule]:
-    """Every rule of one target on the rows of one source."""
+    """Every rule of one target on the rows of one source.
+
+    Parameters
+    ----------
+    outdated : whether audited tickets decide about this target, and the test split guards
+    """
     target, found = rows.target, []
     held, broken = class_rules.certificate(
         rows, rows.candidate, candidate.promised[target], params, own=True
@@ -97,23 +108,47 @@ def _on_rows(
     if champion is None or rows.champion is None:
         judged = rows
     else:
-        told, lost = class_rules.certificate(
+        told, refuted = class_rules.certificate(
             rows, rows.champion, champion.promised[target], params, own=False
         )
         found.append(told)
-        found.append(rules_of.automation(rows, (broken, lost), params))
-        old = champion.targets[target]
-        known = [label for label in candidate.targets[target] if label in old]
-        if new := [label for label in candidate.targets[target] if label not in old]:
+        found.append(rules_of.automation(rows, (broken, refuted), params))
+        known = _known(target, candidate, champion)
+        if new := [label for label in candidate.targets[target] if label not in known]:
             found.append(rules_of.new_labels(rows, new))
         judged = rows.with_labels(known)
         if len(judged):
-            found.append(rules_of.accuracy(judged, params))
-            found += class_rules.recall(judged, known, params)
-            found += class_rules.automatic_accuracy(judged, known, params)
-    if rows.source == "test" and len(judged):
+            past = outdated and rows.source == "test"
+            lost = max(params.class_budget, params.forgotten) if past else params.class_budget
+            allowed = params.model_copy(update={"class_budget": lost})
+            found.append(rules_of.accuracy(judged, params, outdated=past))
+            found += class_rules.recall(judged, known, allowed)
+            found += class_rules.automatic_accuracy(judged, known, allowed)
+    if rows.source == ("audit" if outdated else "test") and len(judged):
         found.append(rules_of.calibration(judged, params, draws, seed))
     return found
+
+
+def _moved(
+    candidate: Contestant,
+    champion: Contestant | None,
+    rows: Sequence[Compared],
+    params: GateParams,
+) -> set[str]:
+    """Targets of which audited tickets of now show that the candidate answers them better."""
+    if champion is None:
+        return set()
+    audited = (
+        compared.with_labels(_known(compared.target, candidate, champion))
+        for compared in rows
+        if compared.source == "audit"
+    )
+    return {found.target for found in audited if len(found) and rules_of.is_better(found, params)}
+
+
+def _known(target: str, candidate: Contestant, champion: Contestant) -> list[str]:
+    """Labels that both answer."""
+    return [label for label in candidate.targets[target] if label in champion.targets[target]]
 
 
 def _labels_kept(candidate: Contestant, champion: Contestant) -> list[Rule]:
@@ -149,24 +184,34 @@ def _on_test(
     ]
 
 
-def _behavior(candidate: Contestant, champion: Contestant | None) -> Rule:
-    """Whether it passes every behavioural test, but for those that the champion fails as well."""
+def _behavior(candidate: Contestant, champion: Contestant | None, params: GateParams) -> Rule:
+    """Whether it fails no behavioural test beyond chance, but for those the champion fails too."""
     name = "behaviour"
     if candidate.behavior is None:
         return Rule(name=name, passed=False, why="the suites were not run on the candidate")
     failed = _failed(candidate.behavior)
+    chance = failed - _failed(candidate.behavior, 1 - params.confidence)
     excused = failed & (_failed(champion.behavior) if champion and champion.behavior else set())
+    left = failed - excused - chance
     tried = sum(outcome.passed is not None for outcome in candidate.behavior.outcomes)
     why = f"{tried - len(failed)} of {tried} tests pass"
-    if left := sorted(failed - excused):
-        why += f"; failed: {', '.join(left)}"
-    if excused:
-        why += f"; the champion fails as well: {', '.join(sorted(excused))}"
+    for told, names in (
+        ("failed", left),
+        ("failed by so few tickets that it may be chance", chance - excused),
+        ("the champion fails as well", excused),
+    ):
+        if names:
+            why += f"; {told}: {', '.join(sorted(names))}"
     return Rule(name=name, passed=not left, value=float(len(failed)), why=why)
 
 
-def _failed(report: BehaviorReport) -> set[str]:
-    return {f"{one.name} ({one.target})" for one in report.outcomes if one.passed is False}
+def _failed(report: BehaviorReport, level: float = 1.0) -> set[str]:
+    """Tests that fail, and would so at most this often if just as many as asked were to pass."""
+    return {
+        f"{one.name} ({one.target})"
+        for one in report.outcomes
+        if one.passed is False and binom.sf(one.failures - 1, one.cases, 1 - one.minimum) <= level
+    }
 
 
 def _latency(candidate: Contestant, champion: Contestant | None, params: GateParams) -> Rule:

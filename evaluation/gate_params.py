@@ -21,6 +21,13 @@ class GateParams(BaseModel):
     margin: float = Field(
         default=0.003, gt=0, lt=1, description="accuracy that must be shown not to be lost on test"
     )
+    forgotten: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="accuracy, also of a class, that one may lose on test who is shown to be "
+        "better on audited tickets of now",
+    )
     class_budget: float = Field(
         default=0.02, ge=0, lt=1, description="recall or automatic accuracy that a class may lose"
     )

@@ -1,7 +1,9 @@
 """The rules of the gate on rows that both bundles answered.
 
-Accuracy on the test split is strict: it must be shown that no more than the margin is lost. All
-other rules guard: they refuse what was measured to be worse by more than its budget where chance
+Accuracy on the test split is strict: it must be shown that no more than the margin is lost. It is
+only a guard where audited tickets of now show the candidate to be better: the test split is then
+what tickets were, and what was learned since costs there what it brings here. All other rules
+guard: they refuse what was measured to be worse by more than its budget where chance
 does not explain it, so that a small class is judged by its interval and a large one by its figure.
 A guard refuses a candidate that is as good as the champion with probability 1 - confidence at most.
 """
@@ -34,8 +36,21 @@ POWER = 0.8
 """Chance of passing that the number of rows wanted is told for."""
 
 
-def accuracy(rows: Compared, params: GateParams) -> Rule:
-    """On test, whether no more than the margin is lost; elsewhere whether a loss was shown."""
+def is_better(rows: Compared, params: GateParams) -> bool:
+    """Whether the candidate is shown to be right oftener on these rows."""
+    candidate, champion = rows.both
+    found = compare_shares(candidate.label == rows.truth, champion.label == rows.truth, rows.groups)
+    return found.interval(params.confidence)[0] > 0
+
+
+def accuracy(rows: Compared, params: GateParams, *, outdated: bool = False) -> Rule:
+    """On test, whether no more than the margin is lost; elsewhere whether a loss was shown.
+
+    Parameters
+    ----------
+    outdated : whether the candidate is better on audited tickets of now: on test it is then only
+        refused if a loss of more than `params.forgotten` was shown
+    """
     candidate, champion = rows.both
     first, second = candidate.label == rows.truth, champion.label == rows.truth
     found = compare_shares(first, second, rows.groups)
@@ -44,9 +59,12 @@ def accuracy(rows: Compared, params: GateParams) -> Rule:
         f"{share(first)} against {share(second)} on {len(rows)} rows, "
         f"McNemar p {mcnemar(first, second).p_value:.2g}"
     )
-    if rows.source != "test":
-        passed = not _is_harm(found, params.margin, params.confidence)
-        return rows.rule(ACCURACY, passed, found.difference, -params.margin, (low, high), why=told)
+    if rows.source != "test" or outdated:
+        budget = params.forgotten if outdated else params.margin
+        passed = not _is_harm(found, budget, params.confidence)
+        if outdated:
+            told += f"; better on audited tickets of now, it may lose {budget:g} here"
+        return rows.rule(ACCURACY, passed, found.difference, -budget, (low, high), why=told)
     passed = low >= -params.margin
     if low > 0:
         why = f"{told}: better"

@@ -10,6 +10,7 @@ from evaluation.gate import Contestant, decide
 from evaluation.gate_decision import GateDecision
 from evaluation.gate_params import GateParams
 from evaluation.gate_rows import Answers, Compared
+from evaluation.gate_rules import is_better
 from tests.evaluation.contests import LABELS, contest, contestant, report
 
 NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
@@ -64,6 +65,42 @@ def test_golden_and_audited_rows_guard_beside_the_test_split(better: Compared):
     assert any(
         reason.startswith("recall of a class: audit category") for reason in decision.reasons
     )
+
+
+def test_where_tickets_have_changed_those_of_now_decide_and_the_test_split_guards():
+    """What was learned since costs on old tickets and brings more on those of now."""
+    old = contest(np.random.default_rng(7), 2500, better=-0.02)
+    now = contest(np.random.default_rng(8), 800, better=0.08, source="audit")
+    assert not judge([old]).passed
+    decision = judge([old, now])
+    assert decision.passed
+    told = {(rule.name, rule.source): rule for rule in decision.rules}
+    assert "better on audited tickets of now" in told["accuracy", "test"].why
+    assert told["accuracy", "test"].limit == -GateParams().forgotten
+    assert ("calibration error", "audit") in told
+    assert ("calibration error", "test") not in told
+
+
+def test_what_is_forgotten_has_a_budget():
+    old = contest(np.random.default_rng(9), 2500, better=-0.1)
+    now = contest(np.random.default_rng(8), 800, better=0.08, source="audit")
+    decision = judge([old, now])
+    assert "accuracy" in failed(decision)
+    assert any("may lose 0.05 here" in reason for reason in decision.reasons)
+
+
+def test_a_gain_that_may_be_chance_leaves_the_test_split_strict():
+    old = contest(np.random.default_rng(7), 2500, better=-0.02)
+    now = contest(np.random.default_rng(10), 60, source="audit")
+    assert "accuracy" in failed(judge([old, now]))
+
+
+def test_equal_candidates_seldom_escape_the_strict_rule_by_luck():
+    """Of equal ones at most one in twenty is taken for better by the audited tickets."""
+    generator, taken = np.random.default_rng(11), 0
+    for _ in range(200):
+        taken += is_better(contest(generator, 400, source="audit"), GateParams())
+    assert taken / 200 <= 0.05 + 3 * np.sqrt(0.0475 / 200)
 
 
 def test_a_gain_in_the_mean_does_not_pay_for_a_class():
@@ -126,6 +163,15 @@ def test_a_behavioural_test_may_fail_where_the_champion_fails_it_too(better: Com
     assert decision.passed
     (rule,) = [rule for rule in decision.rules if rule.name == "behaviour"]
     assert "the champion fails as well: in capitals (category)" in rule.why
+
+
+def test_a_behavioural_test_that_few_tickets_fail_is_told_and_refuses_nobody(better: Compared):
+    few = report("in capitals", failures=2)
+    assert few.outcomes[0].passed is False
+    decision = judge([better], contestant(behavior=few))
+    assert decision.passed
+    (rule,) = [rule for rule in decision.rules if rule.name == "behaviour"]
+    assert "may be chance: in capitals (category)" in rule.why
 
 
 def test_a_label_or_target_that_is_gone_is_refused(better: Compared):
