@@ -61,6 +61,8 @@ class Workspace:
             "TICKETS_LOG_LEVEL": "WARNING",
             "PYTHONPATH": "",
             "BENTOML_HOME": str(self.root / ".bentoml"),
+            # Both arms work at once: threads of each would only wait for those of the other.
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
             # A desk of its own: what is set for the project around it must not reach it.
             "MLFLOW_TRACKING_URI": f"sqlite:///{self.root / 'mlflow.db'}",
         }
