@@ -18,7 +18,15 @@ from data.sql_erasure import drop_rows, erase_rows, holds_erasure, keep_salt, sp
 from data.sql_feedback import insert_feedback
 from data.sql_migrations import require_newest
 from data.sql_predictions import delete_pending, insert_predictions
-from data.sql_queries import CHUNK, find_open, match, read_by_id, read_newest, read_oldest
+from data.sql_queries import (
+    CHUNK,
+    find_open,
+    find_span,
+    match,
+    read_by_id,
+    read_newest,
+    read_oldest,
+)
 from data.sql_rows import insert_event, insert_new, lock_predictions
 from data.sql_tables import bundles, events, facts, to_microseconds, to_moment
 from data.store import (
@@ -104,7 +112,13 @@ class SqlStore:
 
     def stream(self, query: Query) -> Iterator[Answered]:
         """All that matches, the oldest first; no transaction is open between two chunks."""
-        matching = match(query, self.engine.dialect.name)
+        span = None
+        if query.since is not None or query.until is not None:
+            with reading(self.engine) as connection:
+                span = find_span(connection, query)
+            if span is None:
+                return
+        matching = match(query, self.engine.dialect.name, span)
         after: str | None = None
         while True:
             with reading(self.engine) as connection:

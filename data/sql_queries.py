@@ -26,28 +26,62 @@ def fold(text: str) -> str:
 
 @dataclass(frozen=True)
 class Matching:
-    """The predictions that match, and the column they are ordered by: their id."""
+    """The predictions that match, and the column they are ordered by: their id.
+
+    `first` is the id before which none matches, where that is known.
+    """
 
     statement: Select[Any]
     key: ColumnElement[str]
+    first: str | None = None
 
 
-def match(query: Query, dialect: str) -> Matching:
-    """The predictions a query means."""
-    found = select(predictions.c.id, predictions.c.body).where(*_make_filters(query, dialect))
+@dataclass(frozen=True)
+class Span:
+    """The first and the last id that a query may mean; None where only its rows tell."""
+
+    first: str | None
+    last: str | None
+
+
+def find_span(connection: Connection, query: Query) -> Span | None:
+    """Between which ids the moments asked for lie; None where nothing is of them."""
+    ids, moments = predictions.c.id, _make_moments(query, predictions.c.at)
+    found = connection.execute(select(func.min(ids), func.max(ids)).where(*moments)).one()
+    first, last = found
+    if first is None:
+        return None
+    return Span(first if query.since is not None else None, last if query.until else None)
+
+
+def match(query: Query, dialect: str, span: Span | None = None) -> Matching:
+    """The predictions a query means.
+
+    Parameters
+    ----------
+    span : what `find_span` found, for a query of moments of which all is read, chunk after chunk.
+        Ids follow time, so that it is narrow; the chunks are walked through by id then, and the
+        moments only filter. By their own index, all that matches would be sorted for every chunk.
+    """
+    at = predictions.c.at if span is None else predictions.c.at + 0  # which no index finds
+    found = select(predictions.c.id, predictions.c.body)
+    found = found.where(*_make_filters(query, dialect), *_make_moments(query, at))
+    key: ColumnElement[str] = predictions.c.id
     answer = [
         targets.c[name] == value
         for name in ("target", "label", "decision")
         if (value := getattr(query, name)) is not None
     ]
-    if query.target is not None:
+    if query.target is not None and len(answer) > 1:
         # One row each, in the order of an index, so that a page ends where it is full.
-        joined = found.join(targets, targets.c.prediction_id == predictions.c.id)
-        return Matching(joined.where(*answer), targets.c.prediction_id)
-    if answer:
-        any_target = select(targets.c.prediction_id).where(*answer)
-        found = found.where(predictions.c.id.in_(any_target))
-    return Matching(found, predictions.c.id)
+        key = targets.c.prediction_id
+        found = found.join(targets, key == predictions.c.id).where(*answer)
+    elif answer:
+        # Asked of one prediction after the other, in their order: a list would be made per page.
+        found = found.where(exists().where(targets.c.prediction_id == predictions.c.id, *answer))
+    if span is not None and span.last is not None:
+        found = found.where(key <= span.last)
+    return Matching(found, key, None if span is None else span.first)
 
 
 def _make_filters(query: Query, dialect: str) -> list[ColumnElement[bool]]:
@@ -57,10 +91,6 @@ def _make_filters(query: Query, dialect: str) -> list[ColumnElement[bool]]:
     ]
     if query.arm is not None:
         wanted.append(columns.arm.in_(query.arm))
-    if query.since is not None:
-        wanted.append(columns.at >= to_microseconds(query.since))
-    if query.until is not None:
-        wanted.append(columns.at < to_microseconds(query.until))
     if query.answered is not None:
         said = exists().where(feedback.c.prediction_id == columns.id)
         wanted.append(said if query.answered else ~said)
@@ -68,6 +98,15 @@ def _make_filters(query: Query, dialect: str) -> list[ColumnElement[bool]]:
         # Not LIKE: there % and _ would want escaping, and SQLite ignores case of ASCII alone.
         find = func.strpos if dialect == "postgresql" else func.instr
         wanted.append(find(columns.folded, fold(query.text)) > 0)
+    return wanted
+
+
+def _make_moments(query: Query, at: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    wanted = []
+    if query.since is not None:
+        wanted.append(at >= to_microseconds(query.since))
+    if query.until is not None:
+        wanted.append(at < to_microseconds(query.until))
     return wanted
 
 
@@ -86,8 +125,11 @@ def read_oldest(
 ) -> list[Answered]:
     """The oldest that match, of those newer than the id `after`."""
     statement, key = matching.statement, matching.key
+    # One lower bound: of two, SQLite may begin each chunk at the lower one.
     if after is not None:
         statement = statement.where(key > after)
+    elif matching.first is not None:
+        statement = statement.where(key >= matching.first)
     return _join(connection, connection.execute(statement.order_by(key).limit(limit)).all())
 
 

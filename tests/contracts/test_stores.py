@@ -262,6 +262,40 @@ def test_a_stream_of_many_rows_gives_each_once(store: Store) -> None:
     assert ids(list(store.stream(Query()))) == list(range(250))
 
 
+MOMENTS = {"since": NOON + timedelta(minutes=60), "until": NOON + timedelta(minutes=240)}
+
+
+@pytest.mark.parametrize("moments", [("since", "until"), ("since",), ("until",)])
+@pytest.mark.parametrize(
+    "facts",
+    [{}, {"bundle": "bundle-2"}, {"audit": True}, {"target": "category"}, {"label": "printer"},
+     {"target": "category", "label": "printer"}, {"answered": True}],
+    ids=str,
+)  # fmt: skip
+def test_a_stream_of_moments_gives_each_row_of_them_in_order(
+    store: Store, moments: tuple[str, ...], facts: dict[str, str | bool]
+) -> None:
+    rows = [
+        make_prediction(
+            number,
+            # Ids follow time nearly: a few rows were kept much later than they were answered.
+            at=NOON + timedelta(minutes=number - (90 if number % 40 == 0 else 0)),
+            bundle=f"bundle-{1 + number % 2}",
+            audit=number % 3 == 0,
+            labels={"category": "printer" if number % 5 else "network", "severity": "low"},
+        )
+        for number in range(300)
+    ]
+    store.add_predictions(rows)
+    store.add_feedback([make_feedback(f"k{number}", number) for number in range(0, 300, 4)])
+    query = Query(**{name: MOMENTS[name] for name in moments}, **facts)
+    expected = [row for row in store.stream(Query()) if matches(query, row)]
+    assert len(expected) > 10
+    assert list(store.stream(query)) == expected
+    nothing = Query(since=NOON + timedelta(days=9), **facts)
+    assert list(store.stream(nothing)) == []
+
+
 def review(number: int, cost: float, **facts: object) -> StoredPrediction:
     """A prediction whose category a person should look at."""
     decisions = {"category": "review"}

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from data.errors import ConflictError, StoreError
 from data.sql import SqlStore, open_sql_store
@@ -276,6 +276,40 @@ def test_a_row_of_another_version_is_told_by_its_id(store: SqlStore) -> None:
     with pytest.raises(StoreError, match=row.id) as told:
         store.find(row.id)
     assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{}, {"bundle": "bundle-1"}, {"target": "category"}, {"label": "network"}, {"audit": True}],
+    ids=str,
+)
+def test_streaming_four_times_the_rows_of_a_time_takes_four_times_the_work(
+    sqlite: SqlStore, monkeypatch: pytest.MonkeyPatch, facts: dict[str, str | bool]
+) -> None:
+    monkeypatch.setattr("data.sql.CHUNK", 5)
+    sqlite.know_bundle("bundle-1", LABELS)
+    sqlite.add_predictions([make_prediction(number, audit=True) for number in range(1_000)])
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    @event.listens_for(sqlite.engine, "begin")
+    def watch(connection: Connection) -> None:
+        connection.connection.driver_connection.set_progress_handler(count, 10)
+
+    def work(rows: int) -> int:
+        nonlocal steps
+        steps = 0
+        since = NOON + timedelta(seconds=100)
+        until = since + timedelta(seconds=rows)
+        assert sum(1 for _ in sqlite.stream(Query(since=since, until=until, **facts))) == rows
+        return steps
+
+    few = work(200)
+    assert work(800) < 5 * few  # where each chunk begins anew: 12 times and more
 
 
 def test_streaming_ten_times_the_rows_takes_no_more_memory(store: SqlStore) -> None:
