@@ -16,7 +16,7 @@ TEMPLATE = "drift_page.html.j2"
 
 HEADLINES: dict[Action, tuple[str, str]] = {
     "nothing": ("Nothing needs to be done", "#2e7d32"),
-    "adjust_priors": ("The classes come in other shares: adjust them", "#b26a00"),
+    "adjust_priors": ("The classes come in other shares: audit, then retrain", "#b26a00"),
     "relabel": ("People should label some of these tickets", "#b26a00"),
     "retrain": ("A new model should be trained", "#b71c1c"),
 }

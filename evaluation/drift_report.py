@@ -10,8 +10,9 @@ Action = Literal["nothing", "adjust_priors", "relabel", "retrain"]
 """What is to be done.
 
 `nothing`: what moved does not touch the answers. `adjust_priors`: the classes come in other shares,
-the tickets of each are as they were. `relabel`: a person should label the tickets named, nothing
-else can tell whether the answers are still right. `retrain`: labels have shown that they are not.
+the tickets of each are as they were; a person retrains, since probabilities that are only adjusted
+have no certificate. `relabel`: a person should label the tickets named, nothing else can tell
+whether the answers are still right. `retrain`: labels have shown that they are not.
 """
 
 Kind = Literal["covariate", "label", "concept"]

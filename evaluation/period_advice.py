@@ -22,7 +22,8 @@ CHANGES = ("promotion", "rollback", "certificate.withheld", "certificate.restore
            "gate.overridden", "feedback.revoked")  # fmt: skip
 
 DRIFT = {
-    "adjust_priors": "The classes come in other shares than the model learned: retrain soon.",
+    "adjust_priors": "The classes come in other shares than the model learned: answer the audit "
+    "queue and retrain soon.",
     "relabel": "Tickets have changed: label those that the newest drift report names.",
     "retrain": "Tickets have changed and answers are worse for it: retrain now.",
 }

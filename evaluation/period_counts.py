@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from data.schema import TargetPrediction
 from data.store import Answered
-from evaluation.judgement import judge
+from evaluation.judgement import Believed, judge
 from evaluation.live import Estimate, estimate, not_evidence
 
 Judged = Counter[tuple[bool, float]]
@@ -63,15 +63,24 @@ class PeriodCounts:
     proposals: Counter[str] = field(default_factory=Counter)
     """`target: label` that people named and no bundle knows -> how often."""
     authors: set[str | None] = field(default_factory=set)
+    left_out: int = 0
+    """What people said and may not count; nothing else here knows of it."""
 
 
-def count_period(rows: Iterable[Answered]) -> PeriodCounts:
-    """Count answers, read once, the oldest first."""
+def count_period(rows: Iterable[Answered], believed: Believed | None = None) -> PeriodCounts:
+    """Count answers, read once, the oldest first.
+
+    Parameters
+    ----------
+    believed : feedback that may count; all where left out
+    """
     counts = PeriodCounts()
-    for row in rows:
-        stored = row.stored
+    for answered in rows:
+        stored = answered.stored
         if stored.shadow:
             continue
+        row = _without_doubted(answered, believed)
+        counts.left_out += len(answered.feedback) - len(row.feedback)
         counts.tickets += 1
         counts.bundles[stored.prediction.bundle] += 1
         if stored.arm == "champion":
@@ -100,6 +109,12 @@ def measure(judged: Judged) -> Estimate:
 def share(part: int, whole: int) -> float | None:
     """A share; None of nothing."""
     return part / whole if whole else None
+
+
+def _without_doubted(answered: Answered, believed: Believed | None) -> Answered:
+    if believed is None:
+        return answered
+    return answered.model_copy(update={"feedback": tuple(filter(believed, answered.feedback))})
 
 
 def _count(counts: TargetCounts, name: str, answer: TargetPrediction, row: Answered) -> None:

@@ -226,7 +226,7 @@ def find_waiting(lines: dict[str, list[Event]]) -> tuple[str, ...]:
 
 
 def _end_of(start: Event, ends: list[Event], before: datetime | None = None) -> Event | None:
-    """What ended an experiment: it was stopped, or took or lost the champion's place."""
+    """What ended an experiment: it was stopped, or took the champion's place."""
     for event in ends:
         late = before is not None and event.at >= before
         if event.subject == start.subject and event.at >= start.at and not late:

@@ -44,3 +44,4 @@ class Quality(Record):
     several: int
     agreed: int
     proposals: dict[str, int] = Field(description="`target: label` no bundle knows -> how often")
+    left_out: int = Field(description="held back or revoked; nothing else counts it")

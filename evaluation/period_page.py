@@ -15,7 +15,7 @@ from evaluation.live import Estimate
 from evaluation.period_advice import FEW
 from evaluation.period_facts import Part
 from evaluation.period_report import PeriodReport
-from evaluation.plots import _RC, ACCENT, FAINT, GREEN, INK, to_svg
+from evaluation.plots import ACCENT, FAINT, GREEN, INK, RC, to_svg
 from evaluation.templates import open_templates
 
 TEMPLATE = "period_report.html.j2"
@@ -54,7 +54,7 @@ def render_page(report: PeriodReport) -> str:
 
 def automation_figure(parts: Sequence[Part]) -> Figure:
     """Tickets of each part as a bar, what was routed without a person at its foot."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
         places = range(len(parts))
@@ -72,7 +72,7 @@ def automation_figure(parts: Sequence[Part]) -> Figure:
 
 def accuracy_figure(parts: Sequence[Part], promised: float | None) -> Figure:
     """The share of automatic answers that was right in each part, with its interval."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
         known = [

@@ -5,13 +5,14 @@ Accuracy is that of the audit sample; its intervals hold at every moment at once
 so that a report made later knows more.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from pydantic import AwareDatetime, Field
 
 from data.schema import Record
-from data.store import Answered, Query, Store
+from data.store import Query, Store
+from evaluation.judgement import Believed
 from evaluation.live import Estimate
 from evaluation.period_advice import advise, tell_changes
 from evaluation.period_counts import (
@@ -79,6 +80,7 @@ def report_period(
     minutes_per_ticket: float,
     target: str | None = None,
     promised: Mapping[str, float] | None = None,
+    believed: Believed | None = None,
 ) -> PeriodReport:
     """The report of a period; the store is read row by row, in memory that does not grow with it.
 
@@ -86,6 +88,7 @@ def report_period(
     ----------
     target : told first; the first one answered where left out
     promised : target -> accuracy that automatic answers were promised to have
+    believed : feedback that may count; all where left out. How much may not is told
 
     Raises
     ------
@@ -94,8 +97,9 @@ def report_period(
     """
     if until <= since:
         raise ValueError(f"a period ends after it begins, not from {since} to {until}")
-    counts = count_period(read_by_day(store, since, until))
-    earlier = count_period(read_by_day(store, since - (until - since), since))
+    earliest = since - (until - since)
+    counts = count_period(store.stream(Query(since=since, until=until)), believed)
+    earlier = count_period(store.stream(Query(since=earliest, until=since)), believed)
     if target is not None and counts.targets and target not in counts.targets:
         raise ValueError(f"{target!r} was not answered; answered: {', '.join(counts.targets)}")
     chosen = (target or next(iter(counts.targets))) if counts.targets else None
@@ -103,8 +107,7 @@ def report_period(
         name: make_facts(name, found, since, until) for name, found in counts.targets.items()
     }
     before = {
-        name: make_facts(name, found, since - (until - since), since)
-        for name, found in earlier.targets.items()
+        name: make_facts(name, found, earliest, since) for name, found in earlier.targets.items()
     }
     events = _of_now(read_events(store, since, until), counts.champion)
     quality = make_quality(counts)
@@ -126,17 +129,6 @@ def report_period(
         changes=tell_changes(first, before.get(chosen) if chosen else None, events),
         advice=advise(first, quality, events),
     )
-
-
-def read_by_day(store: Store, since: datetime, until: datetime) -> Iterator[Answered]:
-    """All answers of a period, the oldest first.
-
-    SQLite sorts what matches anew for every hundred rows: of days that is quick, of months slow.
-    """
-    while since < until:
-        end = min(since + timedelta(days=1), until)
-        yield from store.stream(Query(since=since, until=end))
-        since = end
 
 
 def make_facts(name: str, counts: TargetCounts, since: datetime, until: datetime) -> TargetFacts:
@@ -172,6 +164,7 @@ def make_quality(counts: PeriodCounts) -> Quality:
         several=sum(found.several for found in counts.targets.values()),
         agreed=sum(found.agreed for found in counts.targets.values()),
         proposals=dict(counts.proposals.most_common(20)),
+        left_out=counts.left_out,
     )
 
 

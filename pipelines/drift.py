@@ -7,7 +7,8 @@ python -m pipelines.drift new.csv --text body               a file of tickets
 python -m pipelines.drift new.csv --reference old.csv
 
 Compares with the reference of the champion, or with another window. Writes a JSON report and a page
-beside it; what was found is told in words of those who act on it.
+beside it; what was found is told in words of those who act on it. Feedback that is revoked or waits
+in quarantine does not count.
 """
 
 import argparse
@@ -25,15 +26,19 @@ from data.errors import BundleError, DataError, TicketAssistantError
 from data.language import LanguageDetector
 from data.sql import STORE_URL, open_sql_store
 from data.store import Event, Query, Store
+from evaluation.checked import DRIFT
 from evaluation.drift import find_drift
 from evaluation.drift_page import render_page
 from evaluation.drift_report import DriftReport, Rules
 from evaluation.drift_vectors import HASHED
 from evaluation.drift_window import Window
+from evaluation.judgement import Believed
 from models.bundle import load
 from models.manifest import Manifest, read_manifest
 from models.publishing import open_store
 from pipelines import run
+from pipelines.belief import believed_feedback
+from pipelines.drift_alerts import DRIFTED, is_due
 from pipelines.drift_windows import (
     MOST,
     Assistant,
@@ -70,6 +75,7 @@ def check_store(
     reference: tuple[datetime, datetime] | None = None,
     most: int = MOST,
     loaded: Loader | None = None,
+    believed: Believed | None = None,
     seed: int = 0,
 ) -> tuple[DriftReport, Window, Window]:
     """Answers of a bundle in the store against its reference, or against an earlier window.
@@ -80,6 +86,7 @@ def check_store(
     since, until : the window, from the first moment to before the second
     loaded : opens the assistant, whose members make vectors; without it, vectors are compared only
         where they need none
+    believed : feedback that may count; all where left out
 
     Returns
     -------
@@ -91,8 +98,10 @@ def check_store(
     if loaded is not None and source.encoder != HASHED:
         source = replace(source, assistant=loaded(folder))
     if reference is not None:
-        then = read_store(store, _asked(manifest, *reference), source, "the window before")
-    now = read_store(store, _asked(manifest, since, until), source, "the window looked at")
+        asked = _asked(manifest, *reference)
+        then = read_store(store, asked, source, "the window before", believed)
+    asked = _asked(manifest, since, until)
+    now = read_store(store, asked, source, "the window looked at", believed)
     return find_drift(then, now, rules, seed), then, now
 
 
@@ -135,9 +144,11 @@ def check_files(
     return find_drift(then, now, rules, seed), then, now
 
 
-def make_events(report: DriftReport, subject: str, actor: str, at: datetime) -> list[Event]:
-    """Lines for the audit log: that it was checked, and an alert where something is to be done."""
-    actions = ["drift.checked", *(["alert.drift"] if report.action != "nothing" else [])]
+def make_events(
+    report: DriftReport, subject: str, actor: str, at: datetime, *, alert: bool
+) -> list[Event]:
+    """Lines for the audit log: that it was checked, and before it the alert where one is due."""
+    actions = [*([DRIFTED] if alert else []), DRIFT]
     return [
         Event(at=at, actor=actor, action=action, subject=subject, detail=report.detail())
         for action in actions
@@ -168,7 +179,7 @@ def main(
         if asked.tickets is not None:
             found = _files(asked, rules, params, loaded)
         else:
-            found = _stored(asked, rules, params.seed, loaded, now)
+            found = _stored(asked, rules, params, loaded, now)
     except (TicketAssistantError, OSError) as error:
         logger.error("%s", error)
         return STOPPED
@@ -253,7 +264,7 @@ def _detector(folder: Path | None, wanted: LanguageParams) -> LanguageDetector:
 
 
 def _stored(
-    asked: argparse.Namespace, rules: Rules, seed: int, loaded: Loader, now: datetime
+    asked: argparse.Namespace, rules: Rules, params: Params, loaded: Loader, now: datetime
 ) -> Found:
     until = read_moment(asked.until) if asked.until else now
     since = read_moment(asked.since) if asked.since else until - timedelta(days=DAYS)
@@ -266,15 +277,29 @@ def _stored(
     try:
         found = check_store(
             store, folder, since, until, rules,
-            reference=earlier, most=asked.most, loaded=loaded, seed=seed,
+            reference=earlier, most=asked.most, loaded=loaded, believed=believed_feedback(),
+            seed=params.seed,
         )  # fmt: skip
         if asked.log:
-            actor = asked.actor or getpass.getuser()
-            for event in make_events(found[0], read_manifest(folder).version, actor, now):
-                store.log(event)
+            _log(store, found[0], read_manifest(folder).version, asked, params, now)
     finally:
         store.close()
     return found
+
+
+def _log(
+    store: Store,
+    report: DriftReport,
+    version: str,
+    asked: argparse.Namespace,
+    params: Params,
+    now: datetime,
+) -> None:
+    again = timedelta(days=params.monitor.alert_again_days)
+    alert = is_due(store, report, version, now, again)
+    actor = asked.actor or getpass.getuser()
+    for event in make_events(report, version, actor, now, alert=alert):
+        store.log(event)
 
 
 def _asked(manifest: Manifest, since: datetime, until: datetime) -> Query:

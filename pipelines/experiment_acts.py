@@ -130,12 +130,13 @@ class Acts:
         )
         return [f"promoted {version}", *reasons]
 
-    def rollback(self, version: str, reasons: Sequence[str]) -> list[str]:
-        """Let the former champion answer again in the place of this one."""
-        deployment = deployed.rollback(self.registry, self.bundles, self.check)
-        former = deployment.champion.version if deployment.champion else "nobody"
-        self.log("rollback", version, reasons, champion=former)
-        return [f"rolled back to {former}", *reasons]
+    def rollback(self, reasons: Sequence[str]) -> list[str]:
+        """Let the former champion answer again in the place of the present one."""
+        before = self.bundles.find_deployment()
+        after = deployed.rollback(self.registry, self.bundles, self.check)
+        line = deployed.tell_rollback(before, after, reasons, self.actor)
+        self.store.log(line)
+        return [f"rolled back to {line.subject}", *reasons]
 
     def automatic(self, status: Status) -> list[str]:
         """What the settings allow: stop what is worse, promote what is better, or go back.
@@ -147,7 +148,7 @@ class Acts:
         for one in status.experiments:
             self._note(one)
         if "rollback" in self.params.automatic and (why := self.find_regress()):
-            return self.rollback(str(status.champion), why)
+            return self.rollback(why)
         for one in status.experiments:
             outcome = one.verdict.outcome
             if outcome == "worse" and "stop" in self.params.automatic:

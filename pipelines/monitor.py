@@ -134,13 +134,14 @@ def main(
             days = read_span(asked.window) / timedelta(days=1)
             monitor = monitor.model_copy(update={"window_days": days})
         with exclusive("monitor"), closing(open_sql_store(asked.url)) as store:
+            believed = believed_feedback()
             monitoring = Monitoring(
                 store=store,
                 bundles=open_store(),
                 params=monitor,
                 actor=asked.actor or getpass.getuser(),
                 now=clock(),
-                believed=believed_feedback(),
+                believed=believed,
                 look_at_drift=lambda folder, since, until: check_store(
                     store,
                     folder,
@@ -148,6 +149,7 @@ def main(
                     until,
                     monitor.enough_looks(params.drift),
                     loaded=loaded,
+                    believed=believed,
                     seed=params.seed,
                 ),
             )

@@ -11,14 +11,15 @@ from pydantic import AwareDatetime, Field, JsonValue
 from data.errors import BundleError, ModelError
 from data.schema import Record
 from data.store import Event, Query, Store
-from evaluation.checked import DRIFT, LIVE, DriftTold, LiveTold, read_told
+from evaluation.checked import DRIFT, LIVE, LiveTold
 from evaluation.drift_report import DriftReport
 from evaluation.drift_window import Window
 from evaluation.judgement import Believed
 from models.deployment import Deployment
 from models.publishing import BundleStore
 from models.withholding import restore, withhold
-from pipelines.experiment_state import BUNDLE_CACHE, EVENTS
+from pipelines.drift_alerts import DRIFTED, EARLY, find_look, is_due
+from pipelines.experiment_state import BUNDLE_CACHE
 from pipelines.live_check import (
     RESTORED,
     LiveFindings,
@@ -31,7 +32,7 @@ from pipelines.monitor_params import MonitorParams
 
 logger = logging.getLogger(__name__)
 
-LOST, WITHHELD, DRIFTED = "alert.certificate", "certificate.withheld", "alert.drift"
+LOST, WITHHELD = "alert.certificate", "certificate.withheld"
 
 Looked = tuple[DriftReport, Window, Window]
 """What was found, the reference and the window looked at."""
@@ -43,9 +44,6 @@ reference; `pipelines.drift.check_store`."""
 Detail = dict[str, JsonValue]
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-
-EARLY = timedelta(hours=1)
-"""A look at drift may come so much too early: clocks that start commands are not exact."""
 
 
 class Alert(Record):
@@ -191,14 +189,13 @@ class Monitoring:
     def _drift(self, champion: str) -> tuple[Looked | None, Sequence[str]]:
         """What was looked at, or why nothing was."""
         window = timedelta(days=self.params.window_days)
-        for event in self.store.events(EVENTS, DRIFT):
-            told = read_told(event, DriftTold) if event.subject == champion else None
-            if told is not None and told.enough and self.now - event.at < window - EARLY:
-                at = f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-                return None, [
-                    f"Drift was looked at on {at}: {told.action}; a look is due every "
-                    f"{self.params.window_days:g} days."
-                ]
+        last = find_look(self.store, champion)
+        if last is not None and self.now - last[0].at < window - EARLY:
+            at = f"{last[0].at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            return None, [
+                f"Drift was looked at on {at}: {last[1].action}; a look is due every "
+                f"{self.params.window_days:g} days."
+            ]
         since = self.now - window
         asked = Query(bundle=champion, since=since, until=self.now)
         if not self.store.search(asked, limit=1).found:
@@ -226,7 +223,8 @@ class Monitoring:
         ]
 
     def _drifted(self, champion: str, drift: DriftReport | None) -> list[Alert]:
-        if drift is None or drift.action == "nothing":
+        again = timedelta(days=self.params.alert_again_days)
+        if drift is None or not is_due(self.store, drift, champion, self.now, again):
             return []
         return [Alert(action=DRIFTED, subject=champion, reasons=drift.reasons)]
 

@@ -25,6 +25,9 @@ class MonitorParams(Section):
     window_days: float = Field(
         default=7, gt=0, description="tickets compared with the reference, and between two looks"
     )
+    alert_again_days: float = Field(
+        default=7, gt=0, description="drift that goes on is told again after so many days"
+    )
 
     def enough_looks(self, rules: Rules) -> Rules:
         """The rules for at least as many looks as a year of these windows has."""

@@ -19,7 +19,7 @@ import getpass
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -249,9 +249,11 @@ def obey(
     """
     reasons = [f"asked for by {actor}"]
     if asked.rollback:
+        before = bundles.find_deployment()
         published = rollback(registry, bundles, check)
-        version, action = _champion(published), "rollback"
-    elif asked.stop:
+        store.log(tell_rollback(before, published, reasons, actor))
+        return published
+    if asked.stop:
         published = stop(registry, bundles, asked.version, check)
         version, action = asked.version, "experiment.stopped"
     else:
@@ -266,6 +268,26 @@ def obey(
     store.log(Event(at=datetime.now(UTC), actor=actor, action=action, subject=version,
                     detail=detail))  # fmt: skip
     return published
+
+
+def tell_rollback(
+    before: Deployment | None, after: Deployment, reasons: Sequence[str], actor: str
+) -> Event:
+    """A rollback as the audit log has it, whichever command it was asked of.
+
+    As of a promotion, the subject is who answers now; `former` is who answered before.
+    """
+    return Event(
+        at=datetime.now(UTC),
+        actor=actor,
+        action="rollback",
+        subject=_champion(after),
+        detail={
+            "reasons": [*reasons],
+            "former": _champion(before) if before else None,
+            "published": _told(after),
+        },
+    )
 
 
 def _champion(deployment: Deployment) -> str:

@@ -6,7 +6,8 @@
 
 Writes evaluation/reports/periods/<period>.html and the same figures as JSON beside it. The page is
 one file that opens offline and holds nothing of what customers wrote. All of it is from the store;
-only the accuracy promised is read from the champion's bundle, if that is there.
+only the accuracy promised is read from the champion's bundle, if that is there. Feedback that is
+revoked or waits in quarantine (data/raw/feedback) does not count; how much that is, is told.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from evaluation.period_page import render_page
 from evaluation.period_report import report_period
 from models.publishing import open_store
 from pipelines import run
+from pipelines.belief import believed_feedback
 from pipelines.experiment_state import find_promises
 from pipelines.params import read_params
 from pipelines.store import read_moment
@@ -138,6 +140,7 @@ def main(
                     minutes_per_ticket=minutes,
                     target=asked.target,
                     promised=find_promised(store, until),
+                    believed=believed_feedback(),
                 )
             except ValueError as error:
                 raise DataError(str(error)) from None

@@ -12,6 +12,7 @@ from evaluation.drift_action import (
     find_kinds,
     tell_accuracy,
     tell_check,
+    tell_rarer,
     tell_shares,
 )
 from evaluation.drift_report import (
@@ -115,7 +116,18 @@ def test_other_contents_are_labelled_although_confidence_holds() -> None:
 def test_other_shares_adjust_the_priors() -> None:
     action, reasons = choose([LABELS], ("label",), accuracy(0.9))
     assert action == "adjust_priors"
-    assert "a from 70% to 40%" in reasons[-1]
+    assert "a from 70% to 40%" in reasons[-3]
+    assert reasons[-2].startswith("kind: a became rarer, so fewer of the automatic answers")
+    assert "Nothing is adjusted by itself" in reasons[-1]
+
+
+def test_a_class_a_little_rarer_is_not_named() -> None:
+    shift = LabelShift(
+        method="em", reference={"a": 0.5, "b": 0.5, "c": 0.0},
+        estimated={"a": 0.4, "b": 0.6, "c": 0.0}, effect=0.2,
+        drifted=True, explains=True,
+    )  # fmt: skip
+    assert len(tell_rarer({"kind": shift})) == 1
 
 
 @pytest.mark.parametrize(("audited", "action"), [(200, "retrain"), (199, "relabel")])

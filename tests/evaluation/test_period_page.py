@@ -75,6 +75,17 @@ def test_small_and_large_periods_make_sensible_pages(hours: int) -> None:
     assert ("No ticket was answered" if not hours else "Too few were checked") in told
 
 
+def test_feedback_that_does_not_count_is_told_by_its_number(november: PeriodReport) -> None:
+    assert "Not counted" not in words(render_page(november))
+    quality = november.quality.model_copy(update={"left_out": 1_200})
+    told = words(render_page(november.model_copy(update={"quality": quality})))
+    assert "held back or was revoked: 1,200 answers of people." in told
+    silent = quality.model_copy(update={"said": 0, "left_out": 1})
+    told = words(render_page(november.model_copy(update={"quality": silent})))
+    assert "Nobody said anything that counts of the tickets of this period." in told
+    assert "was revoked: 1 answer of people." in told
+
+
 def test_where_people_did_all_or_nothing_was_judged_it_says_so() -> None:
     store = MemoryStore()
     fill(store, NOVEMBER, NOVEMBER + timedelta(days=1), right=1, seed=5, share=0.0)

@@ -115,6 +115,34 @@ def test_agreement_and_proposals_are_counted() -> None:
     assert any("1 label that no model knows" in line for line in report.advice)
 
 
+def test_feedback_that_may_not_count_is_left_out_and_told() -> None:
+    store = MemoryStore()
+    store.know_bundle("bundle-1", {"category": ("network", "printer")})
+    store.add_predictions([make_prediction(number, audit=True) for number in (1, 2, 3)])
+    store.add_feedback(
+        [
+            make_feedback("a", 1, author="ann"),
+            make_feedback("b", 1, author="mallory", verdict="correct", label="moon"),
+            make_feedback("c", 2, author="mallory", verdict="correct", label="printer"),
+        ]
+    )
+
+    def tell(**facts: object) -> PeriodReport:
+        return make(store, NOVEMBER, DECEMBER, **facts)
+
+    every, doubted = tell(), tell(believed=lambda said: said.author != "mallory")
+    assert every.quality.left_out == 0
+    assert (doubted.quality.said, doubted.quality.left_out) == (1, 2)
+    assert (doubted.quality.authors, doubted.quality.several) == (1, 0)
+    assert (every.quality.proposals, doubted.quality.proposals) == ({"category: moon": 1}, {})
+    shares = [
+        (report.targets["category"].answered, report.targets["category"].right.value)
+        for report in (every, doubted)
+    ]
+    assert shares == [(2, pytest.approx(0)), (1, pytest.approx(1))]
+    assert doubted.targets["category"].looked_at == 1
+
+
 def test_what_changed_and_what_to_do_are_told(november: PeriodReport) -> None:
     changes, advice = "\n".join(november.changes), "\n".join(november.advice)
     assert "More routed without a person" in changes
@@ -158,6 +186,18 @@ def test_an_experiment_that_was_begun_again_counts_from_then() -> None:
         log(store, NOVEMBER + number * DAY, f"experiment.{kind}", NEW, "because")
     (trial,) = read_events(store, NOVEMBER, DECEMBER).trials
     assert (trial.started, trial.ended, trial.outcome) == (NOVEMBER + 2 * DAY, None, None)
+
+
+def test_a_rollback_is_told_by_who_answers_again_and_ends_what_ran_as_its_trial() -> None:
+    store = MemoryStore()
+    fill(store, NOVEMBER, NOVEMBER + DAY, right=1, seed=10)
+    log(store, NOVEMBER, "experiment.started", OLD, "as a shadow", part="shadow")
+    log(store, NOVEMBER + DAY, "rollback", OLD, "asked for by anna", former=NEW, published="x")
+    report = make(store, NOVEMBER, DECEMBER)
+    line = f"02 Nov: The former model answers again: {OLD} (asked for by anna)."
+    assert line in report.changes
+    (trial,) = report.events.trials
+    assert (trial.version, trial.end) == (OLD, "The former model answers again")
 
 
 def test_a_restored_class_and_released_feedback_are_over() -> None:

@@ -17,6 +17,7 @@ from evaluation.drift_report import Rules, WindowFacts
 from evaluation.drift_vectors import HASHED, hash_vectors
 from evaluation.drift_window import Answers, Window, make_window
 from evaluation.drift_words import KnownWords, count_words, plain_words
+from evaluation.judgement import Believed
 from models.assistant import TicketAssistant
 from models.bundle import Origin, seal
 from models.deployment import Deployment
@@ -24,7 +25,7 @@ from models.publishing import open_store
 from pipelines import drift
 from pipelines.drift import check_files, check_store, main, make_events
 from pipelines.scored_rows import TicketColumns
-from tests.stores import NOON, make_prediction
+from tests.stores import NOON, make_feedback, make_prediction
 
 LABELS = {"category": ("network", "printer")}
 DAY = timedelta(days=1)
@@ -198,12 +199,12 @@ def test_events_tell_that_it_was_checked_and_alert_if_something_is_to_be_done(
 ) -> None:
     quiet, _, _ = check_store(store, keyword_bundle, NOON + 9 * DAY, NOON + 10 * DAY, Rules())
     assert not quiet.enough
-    events = make_events(quiet, "v", "me", NOON)
+    events = make_events(quiet, "v", "me", NOON, alert=False)
     assert [event.action for event in events] == ["drift.checked"]
     assert events[0].detail["reasons"]
     new, _, _ = check_store(store, keyword_bundle, NOON + DAY, NOON + 2 * DAY, Rules())
-    events = make_events(new, "v", "me", NOON)
-    assert [event.action for event in events] == ["drift.checked", "alert.drift"]
+    events = make_events(new, "v", "me", NOON, alert=True)
+    assert [event.action for event in events] == ["alert.drift", "drift.checked"]
     assert "hologram" not in str(events)
 
 
@@ -233,6 +234,38 @@ def test_the_command_reads_the_store_and_writes_its_report(
     logged = store.events()
     assert {event.action for event in logged} == {"drift.checked", "alert.drift"}
     assert all((event.actor, event.subject) == ("me", version) for event in logged)
+
+
+def test_the_same_drift_is_an_alert_once_however_often_it_is_logged(
+    store: SqlStore, keyword_bundle: Path, keywords: Callable[[Path], TicketAssistant]
+) -> None:
+    publish(keyword_bundle)
+    arguments = ["--since", "2026-11-26T12:00Z", "--until", "2026-11-27", "--no-html", "--log"]
+    assert main(arguments, keywords) == main(arguments, keywords) == drift.SOMETHING
+    assert len(store.events(9, "drift.checked")) == 2
+    assert len(store.events(9, "alert.drift")) == 1
+
+
+def test_labels_that_may_not_count_are_none(store: SqlStore, keyword_bundle: Path) -> None:
+    version = json.loads((keyword_bundle / "manifest.json").read_text())["version"]
+    rows = [
+        make_prediction(
+            5_000 + n, at=NOON, bundle=version, audit=True, labels={"category": "printer"}
+        )
+        for n in range(60)
+    ]
+    store.add_predictions(rows)
+    store.add_feedback(
+        [make_feedback(f"k{n}", 5_000 + n, author="ann" if n % 2 else "mallory") for n in range(60)]
+    )
+
+    def labelled(believed: Believed | None) -> int:
+        window = (NOON, NOON + DAY)
+        report, _, _ = check_store(store, keyword_bundle, *window, Rules(), believed=believed)
+        return report.accuracy["category"].audited
+
+    assert labelled(None) == 60
+    assert labelled(lambda said: said.author != "mallory") == 30
 
 
 def test_the_command_compares_two_windows_if_asked_to(

@@ -401,7 +401,10 @@ def test_a_champion_worse_than_the_one_before_is_rolled_back(
     if back:
         assert done[0] == f"rolled back to {first}"
         assert "under the champion before" in done[1]
-        assert lines(acts)[-1] == ("rollback", second)
+        assert lines(acts)[-1] == ("rollback", first)
+        detail = acts.store.events(1)[0].detail
+        assert detail["former"] == second
+        assert str(detail["published"]).startswith(f"champion {first}")
     else:
         assert done == []
 

@@ -11,6 +11,8 @@ from data.sql import open_sql_store
 from data.store import Query
 from evaluation.checked import DRIFT, LIVE, DriftTold, LiveTold, read_told
 from models.publishing import FolderStore
+from pipelines.drift import make_events
+from pipelines.drift_alerts import is_due
 from pipelines.monitor_params import MonitorParams
 from serving.assistants import Assistants
 from tests.pipelines.monitoring import World, champion_alone, drift_report, publish
@@ -221,6 +223,23 @@ def test_drift_that_asks_for_something_is_an_alert(world: World) -> None:
     ]
     world.later(hours=1)
     assert world.run().alerts == ()
+
+
+def test_a_daily_look_of_the_other_command_counts_and_is_told_once(world: World) -> None:
+    told = []
+    for day in range(9):
+        world.answer_some()
+        report = drift_report("relabel")
+        alert = is_due(world.store, report, A, world.now, timedelta(days=7))
+        for event in make_events(report, A, "clock", world.now, alert=alert):
+            world.store.log(event)
+        told += [day] if alert else []
+        world.later(minutes=30)
+        assert world.run().alerts == ()
+        world.later(days=1, minutes=-31)
+    assert told == [0, 7]
+    assert world.looks == []
+    assert len(world.lines("alert.drift")) == 2
 
 
 def test_a_window_too_small_to_judge_is_no_look(world: World) -> None:

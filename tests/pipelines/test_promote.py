@@ -315,6 +315,9 @@ def test_shadows_rollbacks_and_stops_ask_no_gate_and_are_logged(
         ("promotion", second),
         ("rollback", first),
     ]
+    assert facts.lines[-1].detail == {
+        "reasons": ["asked for by anna"], "former": second, "published": f"champion {first}",
+    }  # fmt: skip
 
 
 def test_a_command_that_is_refused_says_so(

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from data.errors import DataError
+from data.feedback_files import FeedbackFiles
+from data.feedback_rows import FeedbackRow
+from data.schema import Ticket
 from data.sql import open_sql_store
+from data.store import Query, StoredFeedback
 from evaluation.period_report import PeriodReport
 from models.publishing import FolderStore
 from pipelines import report_period
@@ -20,6 +24,22 @@ from tests.serving.arm_fakes import A
 
 NOW = datetime(2026, 12, 1, 6, tzinfo=UTC)
 GAP = timedelta(hours=1)
+
+
+def learned(said: StoredFeedback) -> FeedbackRow:
+    """As `collect` writes it."""
+    return FeedbackRow(
+        key=said.key, prediction_id=said.prediction_id, target=said.target, verdict=said.verdict,
+        label="mail", author=said.author, at=said.at, origin="audit", propensity=0.15,
+        predicted="mail", confidence=0.9, decision="auto", bundle=A, arm="champion",
+        answered_at=said.at, language="en", customer=None, ticket=Ticket(text="invented"),
+    )  # fmt: skip
+
+
+def report_of(place: Path) -> PeriodReport:
+    report_period.main([], clock=lambda: NOW)
+    written = place / "evaluation/reports/periods/2026-11.json"
+    return PeriodReport.model_validate_json(written.read_bytes())
 
 
 @pytest.fixture
@@ -46,6 +66,18 @@ def test_the_month_before_is_written_as_page_and_figures(
     assert report.promised == 0.95
     assert report.minutes_per_ticket == 3
     assert report.tickets == 72, "one an hour"
+
+
+def test_revoked_feedback_does_not_count(place: Path) -> None:
+    before = report_of(place)
+    store = open_sql_store(f"sqlite:///{place / 'store.db'}")
+    files = FeedbackFiles(Path("data/raw/feedback"))
+    said = [one for answered in store.stream(Query()) for one in answered.feedback]
+    batch = files.add({"rows": [learned(one) for one in said[:2]]}, "me", NOW)
+    files.revoke(batch.name, "a test account", "me", NOW)
+    store.close()
+    after = report_of(place)
+    assert (after.quality.said, after.quality.left_out) == (before.quality.said - 2, 2)
 
 
 def test_days_minutes_target_and_folder_may_be_given(place: Path) -> None:
