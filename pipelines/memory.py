@@ -14,8 +14,9 @@ from models.assistant import MEMORY
 from models.ensemble import read_ensemble
 from models.memory import Memory, MemoryParams
 from pipelines import run
+from pipelines.cross_fitting import labels_of
 from pipelines.params import read_params
-from pipelines.train import FEATURES, PREPARED, RECORDS, TRAINED, labels_of
+from pipelines.train import FEATURES, PREPARED, RECORDS, TRAINED
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,24 @@ def read_features(folder: Path, prepared: Prepared) -> NDArray[np.float32]:
     if len(features) != len(prepared):
         raise DataError(f"{path} speaks of {len(features)} tickets, there are {len(prepared)}")
     return features
+
+
+def read_novel(folder: Path, prepared: Prepared) -> NDArray[np.bool_] | None:
+    """Whether the memory takes each ticket for novel, shape (n_rows,); None without a memory.
+
+    Raises
+    ------
+    DataError
+        If it speaks of other tickets.
+    """
+    path = folder / NOVELTY
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        novel = np.asarray(stored["novel"], dtype=bool)
+    if len(novel) != len(prepared):
+        raise DataError(f"{path} speaks of other tickets: run the stage memory again")
+    return novel
 
 
 def choose_member(params: MemoryParams, known: Sequence[str]) -> MemoryParams | None:

@@ -14,8 +14,11 @@ from models.embedding import EmbeddingParams
 from models.finetuned import FinalParams, FinetunedMember, FinetunedParams
 from models.linear import LinearParams
 from pipelines import train
+from pipelines.cross_fitting import cross_fit, labels_of
 from pipelines.memory import read_features
-from pipelines.train import cross_fit, labels_of, train_embedding, train_finetuned, train_linear
+from pipelines.toning import Tones
+from pipelines.train import train_embedding, train_linear
+from pipelines.train_finetuned import CHECKPOINTS, checkpoint_folder, train_finetuned
 from tests.walk import set_out, take
 
 
@@ -91,7 +94,7 @@ def test_without_folds_train_rows_stay_unknown(prepared: Prepared) -> None:
 def test_every_member_answers_every_row(
     prepared: Prepared, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
     if name == "linear":
         member, answers = train_linear(prepared, 2, LinearParams())
     elif name == "embedding":
@@ -128,33 +131,35 @@ def test_a_finished_run_leaves_no_checkpoint_behind(
 
     def watched(prepared: Prepared, *args: object) -> object:
         result = real(prepared, *args)
-        written.extend(train.CHECKPOINTS.rglob("state.json"))
+        written.extend(CHECKPOINTS.rglob("state.json"))
         return result
 
     monkeypatch.setattr(train, "train_finetuned", watched)
     monkeypatch.setattr(train, "read_prepared", lambda folder: prepared)
     take("train", monkeypatch, "finetuned")
     assert {path.parent.name for path in written} == {"fold-0", "fold-1", "final-1"}
-    assert not list(train.CHECKPOINTS.rglob("*.*"))
+    assert not list(CHECKPOINTS.rglob("*.*"))
 
 
 def test_a_run_with_other_code_is_not_gone_on_with(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = FinetunedParams()
-    before = train.checkpoint_folder(prepared, params, 2, 1)
-    assert train.checkpoint_folder(prepared, params, 2, 1) == before
-    assert train.checkpoint_folder(prepared, params, 2, 2) != before
+    before = checkpoint_folder(prepared, params, 2, 1)
+    assert checkpoint_folder(prepared, params, 2, 1) == before
+    assert checkpoint_folder(prepared, params, 2, 2) != before
     edited = tmp_path / "finetuning.py"
     edited.write_text("# another loop")
-    monkeypatch.setattr(train, "find_spec", lambda name: SimpleNamespace(origin=str(edited)))
-    assert train.checkpoint_folder(prepared, params, 2, 1) != before
+    monkeypatch.setattr(
+        "pipelines.train_finetuned.find_spec", lambda name: SimpleNamespace(origin=str(edited))
+    )
+    assert checkpoint_folder(prepared, params, 2, 1) != before
 
 
 def test_the_final_fit_goes_on_from_the_folds_if_asked(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
     seen: list[tuple[int, int]] = []
     real = FinetunedMember.fit
 
@@ -175,7 +180,7 @@ def test_the_final_fit_goes_on_from_the_folds_if_asked(
 def test_the_answers_of_several_final_fits_are_averaged(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
     fitted: list[FinetunedMember] = []
     real = FinetunedMember.fit
 
@@ -213,8 +218,35 @@ def test_a_tone_is_learned_beside_the_tickets_in_every_fit(prepared: Prepared) -
     assert member.targets_["sentiment"] == ("negative", "neutral", "positive")
     assert set(answers) == {"category", "severity"}
     assert member.predict_proba(["great update"])["sentiment"].shape == (1, 3)
-    other = train.checkpoint_folder(prepared, params, 2, 1)
-    assert train.checkpoint_folder(prepared, params, 2, 1, posts) != other
+    other = checkpoint_folder(prepared, params, 2, 1)
+    assert checkpoint_folder(prepared, params, 2, 1, posts) != other
+
+
+def test_tickets_are_learned_in_other_tones_and_answered_as_they_are(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
+    learned, asked = [], []
+    fit, encode = FinetunedMember.fit, FinetunedMember.encode
+
+    def fitted(self, texts, *args, **kwargs):
+        learned.extend(texts)
+        return fit(self, texts, *args, **kwargs)
+
+    def encoded(self, texts):
+        asked.extend(texts)
+        return encode(self, texts)
+
+    monkeypatch.setattr(FinetunedMember, "fit", fitted)
+    monkeypatch.setattr(FinetunedMember, "encode", encoded)
+    tones = Tones(("What a dreadful day.",), 0.5, 1)
+    params = FinetunedParams(max_tokens=16, epochs=1, frozen_layers=5)
+    train_finetuned(prepared, 2, params, seed=1, tones=tones)
+    changed = sum("dreadful" in text for text in learned) / len(learned)
+    assert 0.35 < changed < 0.65
+    assert set(asked) <= set(prepared.texts())
+    other = checkpoint_folder(prepared, params, 2, 1)
+    assert checkpoint_folder(prepared, params, 2, 1, None, tones) != other
 
 
 def test_members_of_other_classes_are_not_joined() -> None:
@@ -228,7 +260,7 @@ def test_members_of_other_classes_are_not_joined() -> None:
 def test_the_final_members_features_of_every_ticket_are_kept(
     name: str, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
     kept: list[np.ndarray] = []
     if name == "embedding":
         member, answers = train_embedding(

@@ -1,0 +1,65 @@
+"""Fits of a member that leave rows out, so that every row is answered by a model new to it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.prepared import Prepared
+from models.base import Labels, Member, Probabilities, align_columns
+
+logger = logging.getLogger(__name__)
+
+Rows = NDArray[np.int64]
+M = TypeVar("M", bound=Member)
+Answers = dict[str, NDArray[np.float32]]
+
+
+def cross_fit(
+    prepared: Prepared,
+    folds: int,
+    fit: Callable[[Rows, str, Sequence[M]], M],
+    answer: Callable[[M, Rows], dict[str, Probabilities]],
+) -> tuple[M, Answers]:
+    """The member fitted on all train rows, and an unseen-by-its-model answer for each row.
+
+    Train rows are answered by the model of their fold, fitted on the other folds; the rest by the
+    final member. Without folds (below 2) train rows stay NaN.
+
+    Parameters
+    ----------
+    fit : gets the rows, a name, and for the final fit the members of the folds
+
+    Returns
+    -------
+    member, target -> probabilities of shape (n_rows, n_classes), columns as in prepared.targets
+    """
+    answers = {
+        target: np.full((len(prepared.frame), len(names)), np.nan, dtype=np.float32)
+        for target, names in prepared.targets.items()
+    }
+
+    def note(member: M, rows: Rows) -> None:
+        found = answer(member, rows)
+        for target, wanted in prepared.targets.items():
+            answers[target][rows] = align_columns(found[target], member.targets_[target], wanted)
+
+    train = prepared.rows("train")
+    fold = prepared.frame["fold"].to_numpy()[train]
+    fitted: list[M] = []
+    for number in range(folds if folds > 1 else 0):
+        logger.info("fold %d of %d", number + 1, folds)
+        fitted.append(fit(train[fold != number], f"fold-{number}", ()))
+        note(fitted[-1], train[fold == number])
+    logger.info("final fit on %d tickets", len(train))
+    member = fit(train, "final", fitted)
+    note(member, prepared.rows("valid", "calibration", "test"))
+    return member, answers
+
+
+def labels_of(prepared: Prepared, rows: Rows) -> Labels:
+    """Target -> labels of these rows; None where missing."""
+    columns = {target: prepared.labels(target) for target in prepared.targets}
+    return {target: [column[i] for i in rows] for target, column in columns.items()}
