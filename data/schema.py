@@ -12,6 +12,10 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 Decision = Literal["auto", "review"]
 ArmKind = Literal["champion", "challenger", "shadow"]
 """Who answers, who competes and who only watches."""
+Detail = Literal["full", "decision"]
+"""How much of an answer is asked for: all of it, or what is to be done with the ticket."""
+Tier = Literal["linear", "ensemble"]
+"""Of a cascade: the first member alone, or all members together."""
 Reason = Literal[
     "certified",
     "below_threshold",
@@ -111,7 +115,9 @@ class TargetPrediction(Record):
     decision: Decision
     reason: Reason
     threshold: float | None = Field(
-        default=None, description="certified threshold of the class; null where there is none"
+        default=None,
+        description="certified threshold of the class, of a ticket decided by the linear member "
+        "alone that of its tier; null where there is none",
     )
     shortlist: tuple[Candidate, ...] = Field(
         default=(),
@@ -156,6 +162,11 @@ class Prediction(Record):
         default=(), description="nearest past tickets, the nearest first"
     )
     degraded: tuple[str, ...] = Field(default=(), description="members that did not answer")
+    tier: Tier | None = Field(
+        default=None,
+        description="who decided, where a cascade was asked: the linear member alone, which is "
+        "shown to decide as all members would, or all of them. Null: no cascade was asked",
+    )
     id: str | None = Field(
         default=None, max_length=40, description="names this answer: feedback on it needs it"
     )
