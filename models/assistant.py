@@ -2,17 +2,19 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from data.errors import BundleError, NoMemoryError
 from data.language import LINGUA, LanguageDetector
 from data.schema import Neighbour, Prediction, TargetPrediction, Ticket, WordWeight
 from data.text import model_text
-from models.base import Features, Member, Probabilities, align_columns
+from models.asking import FAILURES, Answered, ask, decide_targets, find_novelty
+from models.base import Member, Probabilities
+from models.cascade import FOLDER as CASCADE
+from models.cascade import Cascade, find_cascade
 from models.content import READERS
-from models.decision import decide, withheld
 from models.embedding import EmbeddingMember
 from models.ensemble import Ensemble, read_ensemble
 from models.explanation import WordExplainer
@@ -20,7 +22,10 @@ from models.finetuned import FinetunedMember
 from models.linear import LinearMember
 from models.memory import FILE, Memory
 from models.readers import Readers
+from models.runtime_choice import RuntimeChoice
+from models.runtime_parts import RuntimeParts
 from models.sentiment import tones
+from models.tiers import Tiers
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +47,7 @@ class Facts:
     fallback: bool = False
     languages: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it")
     language_detector: str = LINGUA
+    runtime: RuntimeChoice = field(default_factory=RuntimeChoice)
 
 
 class TicketAssistant:
@@ -60,12 +66,14 @@ class TicketAssistant:
         *,
         memory: Memory | None = None,
         readers: Readers | None = None,
+        cascade: Cascade | None = None,
     ) -> None:
         self.members = dict(members)
         self.ensemble = ensemble
         self.facts = facts or Facts()
         self.memory = memory
         self.readers = readers or Readers()
+        self.cascade = cascade
         if "sentiment" in ensemble.targets:  # learned from the organisation's own labels
             self.readers = self.readers.without("sentiment")
         self._detector = LanguageDetector(
@@ -74,6 +82,7 @@ class TicketAssistant:
         self.targets = {name: target.classes for name, target in ensemble.targets.items()}
         linear = self.members.get("linear")
         self._explainer = WordExplainer(linear) if isinstance(linear, LinearMember) else None
+        self._tiers = Tiers(self.members, ensemble, memory, cascade)
 
     @property
     def version(self) -> str:
@@ -84,8 +93,14 @@ class TicketAssistant:
         return self.facts.fallback
 
     @classmethod
-    def load_parts(cls, folder: Path, facts: Facts | None = None) -> Self:
+    def load_parts(
+        cls, folder: Path, facts: Facts | None = None, served: RuntimeParts | None = None
+    ) -> Self:
         """Read the ensemble and the members it gives weight to from a folder of parts.
+
+        Parameters
+        ----------
+        served : opens the networks in torch's place; None: torch runs them
 
         Raises
         ------
@@ -94,7 +109,7 @@ class TicketAssistant:
         """
         ensemble = read_ensemble(folder / "ensemble")
         try:
-            members = {name: MEMBERS[name].load(folder / name) for name in ensemble.members}
+            members = {name: load_member(name, folder, served) for name in ensemble.members}
         except (OSError, KeyError, ValueError) as error:
             raise BundleError(f"a member of {folder} cannot be read: {error}") from error
         memory = Memory.load(folder / MEMORY) if (folder / MEMORY / FILE).is_file() else None
@@ -105,18 +120,31 @@ class TicketAssistant:
             folder / READERS,
             finetuned if isinstance(finetuned, FinetunedMember) else None,
             folder / "finetuned",
+            None if served is None else served.open_tagger,
         )
-        return cls(members, ensemble, facts, memory=memory, readers=readers)
+        cascade = find_cascade(folder / CASCADE, ensemble)
+        return cls(members, ensemble, facts, memory=memory, readers=readers, cascade=cascade)
 
     def with_facts(self, facts: Facts) -> "TicketAssistant":
         """The same assistant under another version."""
         return TicketAssistant(
-            self.members, self.ensemble, facts, memory=self.memory, readers=self.readers
+            self.members,
+            self.ensemble,
+            facts,
+            memory=self.memory,
+            readers=self.readers,
+            cascade=self.cascade,
+        )
+
+    def without_cascade(self) -> "TicketAssistant":
+        """The same assistant, all of whose members decide about every ticket."""
+        return TicketAssistant(
+            self.members, self.ensemble, self.facts, memory=self.memory, readers=self.readers
         )
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> calibrated probabilities (n, k) for texts as a customer wrote them."""
-        return self._answer([model_text(text) for text in texts]).probabilities
+        return self._ask([model_text(text) for text in texts]).probabilities
 
     def predict(
         self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
@@ -138,26 +166,14 @@ class TicketAssistant:
         """What `predict` and `predict_proba` give of the same tickets, encoded once."""
         written = [ticket.full_text for ticket in tickets]
         texts = [model_text(text) for text in written]
-        answered = self._answer(texts)
-        languages = [
-            ticket.language or self._detector.detect(text)
-            for ticket, text in zip(tickets, texts, strict=True)
-        ]
-        novelty = self._novelty(answered)
-        decided = {
-            name: decide(
-                target,
-                answered.probabilities[name],
-                [
-                    withheld(target.routing, language, degraded=bool(answered.failed), novel=novel)
-                    for language, novel in zip(languages, novelty.novel, strict=True)
-                ],
-                (lost or {}).get(name, ()),
-            )
-            for name, target in self.ensemble.targets.items()
-        }
+        answered, languages = self._ask(texts), self._languages(tickets, texts)
+        novelty = find_novelty(self.memory, answered)
+        decided = decide_targets(
+            self.ensemble.targets, answered, languages, novelty.novel, lost or {}
+        )
         times = [ticket.created_at for ticket in tickets]
-        found = self.readers.read(written, times, answered.tones, languages)
+        toned, toneless = self._tones(texts, answered)
+        found = self.readers.read(written, times, toned, languages)
         similar = self._similar(answered, len(tickets))
         predictions = [
             Prediction(
@@ -172,11 +188,38 @@ class TicketAssistant:
                 entities=found.entities[row],
                 novelty=novelty.p_value[row],
                 similar=similar[row],
-                degraded=(*answered.failed, *found.failed),
+                degraded=(*answered.failed, *toneless, *found.failed),
             )
             for row, (ticket, text) in enumerate(zip(tickets, texts, strict=True))
         ]
         return predictions, answered.probabilities
+
+    def decide(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
+        """What is to be done with each ticket, in order, and little beside it.
+
+        As `predict`, without words, evidence, sentiment, entities and similar tickets. Where there
+        is a cascade, a ticket about which the linear member is sure enough, for all targets, stops
+        there. Nobody looks whether such a ticket is novel.
+
+        Parameters
+        ----------
+        lost : see `predict`
+        """
+        texts = [model_text(ticket.full_text) for ticket in tickets]
+        languages = self._languages(tickets, texts)
+        decided = self._tiers.decide(texts, languages, lost or {})
+        return [
+            Prediction(
+                ticket_id=ticket.id,
+                bundle=self.version,
+                fallback=self.fallback,
+                language=language,
+                **found._asdict(),
+            )
+            for ticket, language, found in zip(tickets, languages, decided, strict=True)
+        ]
 
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
         """The k nearest past tickets of each text as a customer wrote it, the nearest first.
@@ -195,41 +238,30 @@ class TicketAssistant:
         words = read if self.memory.index.has_texts else None
         return self.memory.index.search(features, k, texts=words)
 
-    def _answer(self, texts: Sequence[str]) -> "_Answered":
-        answers: dict[str, dict[str, Probabilities]] = {}
-        failed: list[str] = []
-        features: Features | None = None
-        toned: Probabilities | None = None
-        for name, member in self.members.items():
-            try:
-                remembered = self.memory is not None and name == self.memory.member
-                if remembered:
-                    features = member.encode(texts)
-                    answered = member.predict_features(features)
-                else:
-                    answered = member.predict_proba(texts)
-                answers[name] = {
-                    target: align_columns(answered[target], member.targets_[target], classes)
-                    for target, classes in self.targets.items()
-                }
-                if self.readers.sentiment and isinstance(member, FinetunedMember):
-                    toned = tones(member, texts, answered)
-            except (RuntimeError, ValueError, MemoryError) as error:
-                logger.error("member %s failed: %s", name, type(error).__name__)
-                failed.append(name)
-        if not answers:
-            raise BundleError(f"no member answered; failed: {', '.join(failed)}")
-        combined = self.ensemble.combine(answers, texts)
-        return _Answered(combined, tuple(failed), features, toned, len(texts))
+    def _ask(self, texts: Sequence[str]) -> Answered:
+        remembered = self.memory.member if self.memory else None
+        return ask(self.members, self.ensemble, texts, remembered=remembered)
 
-    def _novelty(self, answered: "_Answered") -> "_Novelty":
-        if self.memory is None or answered.features is None or not answered.n:
-            return _Novelty([None] * answered.n, [False] * answered.n)
-        novelty = self.memory.novelty
-        scores = novelty.score(answered.features)
-        return _Novelty(novelty.p_value(scores).tolist(), novelty.is_novel(scores).tolist())
+    def _languages(self, tickets: Sequence[Ticket], texts: Sequence[str]) -> list[str | None]:
+        return [
+            ticket.language or self._detector.detect(text)
+            for ticket, text in zip(tickets, texts, strict=True)
+        ]
 
-    def _similar(self, answered: "_Answered", n: int) -> list[tuple[Neighbour, ...]]:
+    def _tones(
+        self, texts: Sequence[str], answered: Answered
+    ) -> tuple[Probabilities | None, tuple[str, ...]]:
+        """What the fine-tuned member's head makes of the texts, and what failed."""
+        member, apart = self.members.get("finetuned"), answered.apart.get("finetuned")
+        if not self.readers.sentiment or apart is None or not isinstance(member, FinetunedMember):
+            return None, ()
+        try:
+            return tones(member, texts, apart), ()
+        except FAILURES as error:
+            logger.error("the tone was not read: %s", type(error).__name__)
+            return None, ("sentiment",)
+
+    def _similar(self, answered: Answered, n: int) -> list[tuple[Neighbour, ...]]:
         if self.memory is None or answered.features is None or not n:
             return [()] * n
         told = self.memory.params.neighbours
@@ -259,19 +291,9 @@ class TicketAssistant:
         }
 
 
-class _Answered(NamedTuple):
-    """What the members made of some texts.
-
-    `features` are those of the memory's member, `tones` those of the fine-tuned member's head.
-    """
-
-    probabilities: dict[str, Probabilities]
-    failed: tuple[str, ...]
-    features: Features | None
-    tones: Probabilities | None
-    n: int
-
-
-class _Novelty(NamedTuple):
-    p_value: list[float | None]
-    novel: list[bool]
+def load_member(name: str, folder: Path, served: RuntimeParts | None = None) -> Member:
+    """One member of a folder of parts, its networks opened by a runtime; None: by torch."""
+    kind = MEMBERS[name]
+    if served is not None and issubclass(kind, EmbeddingMember | FinetunedMember):
+        return kind.load(folder / name, served.open_encoder)
+    return kind.load(folder / name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from data.durable import copy_file, fill_folder, write_text
 from data.errors import BundleError
 from data.schema import Ticket
+from data.text import model_text
 from models.content import (
     ENSEMBLE,
     digests_of,
@@ -33,7 +34,11 @@ from models.manifest import (
     path_fault,
     read_manifest,
 )
-from models.probes import Assistant, answer, read_probes, replay, to_jsonl
+from models.probes import Assistant, answer, probes_file, read_probes, replay, to_jsonl
+from models.runtime import RUNTIMES, TORCH
+from models.runtime_choice import Precision, RuntimeChoice, choose
+from models.runtime_file import RuntimeFile, check_sources, find_runtime_file
+from models.runtime_parts import RuntimeParts
 
 if TYPE_CHECKING:
     from models.assistant import TicketAssistant
@@ -108,13 +113,21 @@ def seal(
             if fault := path_fault(name):
                 raise BundleError(f"{source / name} cannot be sealed: {fault}")
             copy_file(source / name, partial / name)
+        told = None if construct else find_runtime_file(partial)
+        if told is not None:
+            exported = [name for name in told.sources if (partial / name).is_file()]
+            check_sources(told, digests_of(partial, exported))
         assistant = construct(partial) if construct else _load_parts(partial, origin.params)
         write_text(partial / CARD, card)
         write_text(partial / REFERENCE, _json(reference))
         write_text(partial / PROBES, to_jsonl(answer(assistant, probes)))
+        for runtime in told.shipped if told else ():
+            choice = RuntimeChoice(name=runtime.name)
+            served = _load_parts(partial, origin.params, told=told, choice=choice)
+            write_text(partial / probes_file(runtime.name), to_jsonl(answer(served, probes)))
         if write_beside is not None:
             write_beside(partial)
-        manifest = _manifest(partial, origin, _read_beside(assistant))
+        manifest = _manifest(partial, origin, _read_beside(assistant), told)
         write_text(partial / MANIFEST, _json(manifest.model_dump(mode="json")))
     logger.info("sealed %s: %d files", manifest.version, len(manifest.files))
     return manifest
@@ -153,33 +166,73 @@ def verify(folder: Path) -> Manifest:
 
 
 @overload
-def load(folder: Path) -> "tuple[Manifest, TicketAssistant]": ...
+def load(
+    folder: Path,
+    construct: None = None,
+    *,
+    runtime: str = TORCH,
+    precision: Precision = "same",
+    threads: int = 1,
+) -> "tuple[Manifest, TicketAssistant]": ...
 
 
 @overload
 def load(folder: Path, construct: Callable[[Path], A]) -> tuple[Manifest, A]: ...
 
 
-def load(folder: Path, construct: Callable[[Path], Any] | None = None) -> tuple[Manifest, Any]:
+def load(
+    folder: Path,
+    construct: Callable[[Path], Any] | None = None,
+    *,
+    runtime: str = TORCH,
+    precision: Precision = "same",
+    threads: int = 1,
+) -> tuple[Manifest, Any]:
     """Verify a bundle, construct its assistant and replay the probes.
+
+    Parameters
+    ----------
+    construct : from the folder to an assistant; a `TicketAssistant` by default
+    runtime : what computes the networks: torch, the name of a runtime that the bundle ships, or
+        auto, the fastest of those here; torch where it ships none
+    precision : whether auto may take a runtime whose numbers depend on the processor
+    threads : of one call's arithmetic, in a runtime other than torch
 
     Raises
     ------
     BundleError
         As `verify` does, or if the parts cannot be constructed, answer other targets than the
-        manifest names, or answer a probe otherwise than when they were sealed.
+        manifest names, or answer a probe otherwise than when they were sealed; or if the runtime
+        asked for by name cannot answer here.
     """
     manifest = verify(folder)
     warn_of_other_libraries(manifest)
+    probes = PROBES
     try:
         if construct:
             assistant = construct(folder)
         else:
-            params = manifest.params
-            assistant = _load_parts(folder, params, manifest.version, manifest.fallback)
+            told = find_runtime_file(folder)
+            if told is not None:
+                check_sources(told, {name: one.sha256 for name, one in manifest.files.items()})
+            texts = [model_text(one.ticket.full_text) for one in read_probes(folder / PROBES)]
+            choice = choose(
+                folder, told, texts, asked=runtime, precision=precision, threads=threads
+            )
+            logger.info("%s runs on %s", manifest.version, choice.described)
+            probes = probes_file(choice.name)
+            assistant = _load_parts(
+                folder,
+                manifest.params,
+                manifest.version,
+                manifest.fallback,
+                told=told,
+                choice=choice,
+                threads=threads,
+            )
         if dict(assistant.targets) != manifest.targets:
             raise BundleError(f"{folder} answers other targets or classes than its manifest names")
-        replay(assistant, read_probes(folder / PROBES))
+        replay(assistant, read_probes(folder / probes))
     except BundleError:
         raise
     # The readers of weights and tokenizers raise bare Exceptions, and whoever loads a bundle
@@ -192,21 +245,35 @@ def load(folder: Path, construct: Callable[[Path], Any] | None = None) -> tuple[
 
 
 def _load_parts(
-    folder: Path, params: Mapping[str, Any], version: str | None = None, fallback: bool = False
+    folder: Path,
+    params: Mapping[str, Any],
+    version: str | None = None,
+    fallback: bool = False,
+    *,
+    told: RuntimeFile | None = None,
+    choice: RuntimeChoice | None = None,
+    threads: int = 1,
 ) -> "TicketAssistant":
     # Whoever only verifies or publishes needs none of the libraries of the members.
     from models.assistant import Facts, TicketAssistant
 
+    choice = choice or RuntimeChoice()
     facts = Facts(
         version or Facts.version,
         fallback,
         languages_of(params) or Facts.languages,
         language_detector_of(params),
+        choice,
     )
-    return TicketAssistant.load_parts(folder, facts)
+    served = None
+    if told is not None and choice.name != TORCH:
+        served = RuntimeParts(folder, told, RUNTIMES[choice.name], threads)
+    return TicketAssistant.load_parts(folder, facts, served)
 
 
-def _manifest(partial: Path, origin: Origin, readers: dict[str, Any]) -> Manifest:
+def _manifest(
+    partial: Path, origin: Origin, readers: dict[str, Any], told: RuntimeFile | None
+) -> Manifest:
     digests = digests_of(partial, plain_files(partial))
     files = {
         name: FileEntry(sha256=digests[name], bytes=(partial / name).stat().st_size)
@@ -239,6 +306,7 @@ def _manifest(partial: Path, origin: Origin, readers: dict[str, Any]) -> Manifes
         },
         metrics=dict(origin.metrics),
         readers=readers,
+        runtimes={} if told is None else told.facts,
         libraries=libraries(),
         files=files,
     )

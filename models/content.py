@@ -23,14 +23,18 @@ READERS = "readers"
 READERS_FILE = "readers.json"
 """Tells in the folder of the readers what they are; see `models.readers.ReadersFile`."""
 
-OPTIONAL = ("memory", READERS)
+RUNTIME = "runtime"
+"""Folder of the graphs that stand in for torch; see `models.runtime_file`."""
+
+OPTIONAL = ("memory", "cascade", READERS, RUNTIME)
 """Parts beside the members; a bundle answers without them, and tells less."""
 
 HASHED_AT_ONCE = min(4, os.cpu_count() or 1)
 
 LIBRARIES = (
-    *("scikit-learn", "numpy", "scipy", "skops", "safetensors"),
+    *("scikit-learn", "numpy", "scipy", "safetensors"),
     *("torch", "transformers", "tokenizers", "sentence-transformers"),
+    *("onnxruntime", "openvino"),
 )
 
 

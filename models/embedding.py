@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.errors import NotFittedError
+from data.errors import ModelError, NotFittedError
 from models.base import Labels, Probabilities, classes_of
-from models.encoders import encode_texts, find_encoder, open_encoder
+from models.encoders import TorchEncoder, find_encoder, open_torch_encoder
 from models.heads import fit_head, load_heads, predict_head, save_heads
+from models.runtime import OpenEncoder, TextEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -41,7 +42,7 @@ class EmbeddingMember:
     def __init__(self, params: EmbeddingParams | None = None) -> None:
         self.params = params or EmbeddingParams()
         self.targets_: dict[str, tuple[str, ...]] = {}
-        self._encoder: SentenceTransformer | None = None
+        self._encoder: TextEncoder | None = None
 
     def fresh(self) -> "EmbeddingMember":
         """An unfitted member that shares this one's encoder."""
@@ -63,8 +64,17 @@ class EmbeddingMember:
         """Vectors of length 1, shape (n, dimension)."""
         if self._encoder is None:
             folder = find_encoder(self.params.encoder)
-            self._encoder = open_encoder(folder, self.params.max_tokens, normalise=True)
-        return encode_texts(self._encoder, texts, progress=progress)
+            self._encoder = open_torch_encoder(folder, self.params.max_tokens, normalise=True)
+        if isinstance(self._encoder, TorchEncoder):
+            return self._encoder.encode(texts, progress=progress)
+        return self._encoder.encode(texts)
+
+    @property
+    def model(self) -> "SentenceTransformer":
+        """The encoder in torch; ModelError where another runtime stands in for torch."""
+        if not isinstance(self._encoder, TorchEncoder):
+            raise ModelError("this member answers without torch; load it with the runtime torch")
+        return self._encoder.model
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes)."""
@@ -77,21 +87,26 @@ class EmbeddingMember:
         return {target: predict_head(head, features) for target, head in self._heads.items()}
 
     def save(self, folder: Path) -> None:
-        """Write member.json, encoder/ (weights included) and head-<n>.skops."""
+        """Write member.json, encoder/ (weights included) and heads.safetensors."""
         if not self.targets_ or self._encoder is None:
             raise NotFittedError("EmbeddingMember")
         folder.mkdir(parents=True, exist_ok=True)
-        self._encoder.save_pretrained(str(folder / "encoder"), create_model_card=False)
+        self.model.save_pretrained(str(folder / "encoder"), create_model_card=False)
         save_heads(self._heads, folder)
         facts = {"params": self.params.model_dump(), "targets": self.targets_}
         (folder / "member.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; nothing is looked up elsewhere."""
+    def load(cls, folder: Path, open_with: OpenEncoder = open_torch_encoder) -> Self:
+        """Read what `save` wrote; nothing is looked up elsewhere.
+
+        Parameters
+        ----------
+        open_with : opens the encoder; one that is not torch's can answer and not be saved
+        """
         facts = json.loads((folder / "member.json").read_text(encoding="utf-8"))
         member = cls(EmbeddingParams.model_validate(facts["params"]))
         member.targets_ = {t: tuple(names) for t, names in facts["targets"].items()}
-        member._encoder = open_encoder(folder / "encoder", member.params.max_tokens, normalise=True)
+        member._encoder = open_with(folder / "encoder", member.params.max_tokens, normalise=True)
         member._heads = load_heads(folder, member.targets_)
         return member

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 logger = logging.getLogger(__name__)
+
+_exact: ContextVar[bool] = ContextVar("exact", default=False)
+"""Whether `full_precision` is asked for."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,26 @@ def open_encoder(folder: Path, max_tokens: int, *, normalise: bool) -> "Sentence
     return encoder.eval()
 
 
+@dataclass(frozen=True)
+class TorchEncoder:
+    """A sentence encoder run by torch; it can be trained on."""
+
+    model: "SentenceTransformer"
+
+    @property
+    def dimension(self) -> int:
+        return self.model.get_embedding_dimension() or 0
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> NDArray[np.float32]:
+        """One vector per text, shape (n, dimension)."""
+        return encode_texts(self.model, texts, progress=progress)
+
+
+def open_torch_encoder(folder: Path, max_tokens: int, *, normalise: bool) -> TorchEncoder:
+    """`open_encoder`, as those ask it that could be served by another runtime."""
+    return TorchEncoder(open_encoder(folder, max_tokens, normalise=normalise))
+
+
 def encode_texts(
     encoder: "SentenceTransformer", texts: Sequence[str], *, progress: bool = False
 ) -> NDArray[np.float32]:
@@ -222,8 +246,19 @@ def reduced_precision(device: str) -> Iterator[None]:
     """Matrix products in bfloat16 where the processor has it; otherwise nothing changes."""
     import torch
 
-    with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device)):
+    enabled = not _exact.get() and has_bfloat16(device)
+    with torch.autocast(device, torch.bfloat16, enabled=enabled):
         yield
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Let `reduced_precision` change nothing in this thread, whatever the processor has."""
+    before = _exact.set(True)
+    try:
+        yield
+    finally:
+        _exact.reset(before)
 
 
 @contextmanager

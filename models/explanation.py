@@ -168,8 +168,6 @@ def _grams_of(word: str, low: int, high: int) -> list[str]:
 
 def _coefficients(head: Head) -> NDArray[np.float64]:
     """Weights of the features per class, shape (k, n_features)."""
-    estimators = getattr(head, "estimators_", None)
-    rows = np.vstack([e.coef_ for e in estimators]) if estimators else head.coef_
-    weights = np.asarray(rows, dtype=np.float64)
+    weights = head.weights.T
     # Two classes share one row: it speaks for the second of them.
     return np.vstack([-weights, weights]) if len(weights) == 1 else weights

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 
-from data.errors import BundleError, NotFittedError
+from data.errors import BundleError, ModelError, NotFittedError
 from models.base import Labels, Probabilities, Progress, classes_of
-from models.encoders import encode_texts, find_encoder, open_encoder
+from models.encoders import TorchEncoder, find_encoder, open_encoder, open_torch_encoder
+from models.runtime import OpenEncoder, TextEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -58,6 +59,13 @@ class FinetunedParams(BaseModel):
     lesson_weight: float = Field(
         default=1.0, gt=0, description="of a text that teaches a lesson; a ticket's is 1"
     )
+    toned: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of tickets that are told in another tone while they are learned, where "
+        "a tone is a lesson; see pipelines.toning",
+    )
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: float = Field(default=0.06, ge=0, lt=1, description="share of steps")
     clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
@@ -76,8 +84,15 @@ class Network(NamedTuple):
     `heads` holds `<target's position>.weight`, shape (k, dimension), and `<position>.bias`.
     """
 
-    encoder: "SentenceTransformer"
+    encoder: TextEncoder
     heads: dict[str, NDArray[np.float32]]
+
+    @property
+    def model(self) -> "SentenceTransformer":
+        """The encoder as torch trains it; ModelError where another runtime stands in for torch."""
+        if not isinstance(self.encoder, TorchEncoder):
+            raise ModelError("this member answers without torch; load it with the runtime torch")
+        return self.encoder.model
 
 
 class FinetunedMember:
@@ -155,7 +170,7 @@ class FinetunedMember:
             progress=self._progress,
             frozen=self._frozen,
         )
-        self._networks = [Network(encoder, heads)]
+        self._networks = [Network(TorchEncoder(encoder), heads)]
         return self
 
     def joined(self, others: "Sequence[FinetunedMember]") -> "FinetunedMember":
@@ -185,17 +200,20 @@ class FinetunedMember:
         if self._frozen is not None:
             from models.finetuning import encode_frozen
 
-            return np.hstack(
-                [encode_frozen(n.encoder, texts, self._frozen) for n in self._networks]
-            )
-        return np.hstack([encode_texts(n.encoder, texts) for n in self._networks])
+            return np.hstack([encode_frozen(n.model, texts, self._frozen) for n in self._networks])
+        return np.hstack([n.encoder.encode(texts) for n in self._networks])
+
+    @property
+    def models(self) -> "list[SentenceTransformer]":
+        """The networks' encoders."""
+        return [network.model for network in self._networks]
 
     @property
     def base(self) -> "SentenceTransformer":
         """The first network's encoder, whose lowest `params.frozen_layers` are as published."""
         if not self._networks:
             raise NotFittedError("FinetunedMember")
-        return self._networks[0].encoder
+        return self._networks[0].model
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes), the mean over the networks."""
@@ -224,7 +242,7 @@ class FinetunedMember:
         folder.mkdir(parents=True, exist_ok=True)
         for number, network in enumerate(self._networks, start=1):
             own = folder / f"network-{number}"
-            network.encoder.save_pretrained(str(own / "encoder"), create_model_card=False)
+            network.model.save_pretrained(str(own / "encoder"), create_model_card=False)
             save_file(network.heads, own / "heads.safetensors")
         facts = {
             "params": self.params.model_dump(mode="json"),
@@ -236,15 +254,20 @@ class FinetunedMember:
         (folder / "member.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; nothing is looked up elsewhere."""
+    def load(cls, folder: Path, open_with: OpenEncoder = open_torch_encoder) -> Self:
+        """Read what `save` wrote; nothing is looked up elsewhere.
+
+        Parameters
+        ----------
+        open_with : opens the encoders; one that is not torch's can answer and not be trained
+        """
         facts = json.loads((folder / "member.json").read_text(encoding="utf-8"))
         member = cls(FinetunedParams.model_validate(facts["params"]), seed=facts["seed"])
         member.targets_ = {t: tuple(names) for t, names in facts["targets"].items()}
         member.history_ = facts["history"]
         for number in range(1, int(facts["networks"]) + 1):
             own = folder / f"network-{number}"
-            encoder = open_encoder(own / "encoder", member.params.max_tokens, normalise=False)
+            encoder = open_with(own / "encoder", member.params.max_tokens, normalise=False)
             heads = load_file(own / "heads.safetensors")
             for i, (target, names) in enumerate(member.targets_.items()):
                 if heads[f"{i}.weight"].shape[0] != len(names):
@@ -254,7 +277,7 @@ class FinetunedMember:
 
 
 def _mean_weights(members: Sequence[FinetunedMember]) -> dict[str, "Tensor"]:
-    states = [n.encoder.state_dict() for member in members for n in member._networks]
+    states = [n.model.state_dict() for member in members for n in member._networks]
     return {
         name: (sum(state[name] for state in states) / len(states)).to(first.dtype)
         for name, first in states[0].items()

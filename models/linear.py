@@ -87,11 +87,7 @@ class LinearMember:
         return {target: predict_head(head, features) for target, head in self._heads.items()}
 
     def save(self, folder: Path) -> None:
-        """Write member.json, terms.json, idf.safetensors and head-<n>.skops.
-
-        A vocabulary is a list of strings: as JSON it is written in a moment, where skops would
-        make an object of each of 300,000 terms.
-        """
+        """Write member.json, terms.json, idf.safetensors and heads.safetensors."""
         if not self.targets_:
             raise NotFittedError("LinearMember")
         folder.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,10 @@ class Manifest(Record):
     readers: dict[str, dict[str, JsonValue]] = Field(
         default={}, description="what is read beside the targets: data, figures on its test rows"
     )
+    runtimes: dict[str, dict[str, JsonValue]] = Field(
+        default={},
+        description="what was tried in torch's place: how near its answers are, whether it serves",
+    )
     libraries: dict[str, str]
     files: dict[str, FileEntry]
 

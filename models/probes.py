@@ -10,15 +10,26 @@ from pydantic import Field, ValidationError
 from data.errors import BundleError
 from data.schema import Decision, NonEmpty, Prediction, Record, Ticket
 from models.base import Probabilities
+from models.manifest import PROBES
+from models.runtime import TORCH
 
 TOLERANCE = 0.02
-"""How far a probability may stray: processors round differently, bf16 above all."""
+"""How far a probability may stray: processors round differently, bf16 above all.
+
+The same for every runtime, because each is held to what it answered itself when the bundle was
+sealed; how far those answers are from torch's is the matter of `models.runtime_file.Parity`.
+"""
 
 TOGETHER = 8
 """Probes asked at once, those of like length: little is computed for padding.
 
 Of 24 probes of 270 characters on average a load takes 1.2 instead of 1.7 s of a processor by it.
 """
+
+
+def probes_file(runtime: str = TORCH) -> str:
+    """Name of the file with the answers that a runtime gave when the bundle was sealed."""
+    return PROBES if runtime == TORCH else f"probes.{runtime}.jsonl"
 
 
 class Assistant(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -19,7 +19,6 @@ from models.reader_facts import ReaderFacts
 from models.reading_entities import merge, shown
 from models.sentiment import SENTIMENTS, SentimentReader
 from models.shared_layers import lower_digest
-from models.tagger import EntityTagger
 
 if TYPE_CHECKING:
     from models.finetuned import FinetunedMember
@@ -37,6 +36,16 @@ text.
 """
 
 T = TypeVar("T")
+
+
+class Tagger(Protocol):
+    """Finds learned entities; `EntityTagger` and `SessionTagger` do."""
+
+    def find(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]: ...
+
+
+OpenTagger = Callable[[Path], Tagger | None]
+"""Reads the tagger in a folder; None where it is not to be read."""
 
 
 class ReadersFile(Record):
@@ -75,7 +84,7 @@ class Readers:
     def __init__(
         self,
         sentiment: SentimentReader | None = None,
-        tagger: EntityTagger | None = None,
+        tagger: Tagger | None = None,
         facts: Mapping[str, ReaderFacts] | None = None,
     ) -> None:
         self._entities = EntityFinder()
@@ -85,7 +94,13 @@ class Readers:
         self.facts = {**told, **(facts or {})}
 
     @classmethod
-    def load(cls, folder: Path, finetuned: "FinetunedMember | None", tone: Path) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        finetuned: "FinetunedMember | None",
+        tone: Path,
+        open_tagger: OpenTagger | None = None,
+    ) -> Self:
         """The readers that go on from what a fine-tuned member makes of a text.
 
         Nothing is looked up elsewhere: where there is no such member, or training changed the
@@ -95,6 +110,8 @@ class Readers:
         ----------
         folder : of the tagger
         tone : of the member, where sentiment.json lies if it learned a tone
+        open_tagger : opens a tagger that needs no layers of the member, because they were exported
+            with it; left out: one that stands on them is opened, where the member shares them
 
         Raises
         ------
@@ -105,6 +122,10 @@ class Readers:
         if not (folder / FILE).is_file():
             return cls(sentiment)
         told = read_readers_file(folder)
+        named = TAGGER in told.readers
+        if open_tagger is not None:
+            exported = open_tagger(folder / TAGGER) if named else None
+            return cls(sentiment, exported, told.readers if exported else {})
         if finetuned is None or not shares(told, finetuned):
             logger.warning(
                 "learned entities are not read: the fine-tuned member does not share the %d lowest "
@@ -113,7 +134,8 @@ class Readers:
                 told.encoder,
             )
             return cls(sentiment)
-        named = TAGGER in told.readers
+        from models.tagger import EntityTagger  # loads torch, which not all who answer need
+
         tagger = EntityTagger.load(folder / TAGGER, finetuned.base) if named else None
         return cls(sentiment, tagger, told.readers)
 
@@ -121,6 +143,11 @@ class Readers:
     def sentiment(self) -> SentimentReader | None:
         """Reads the tone off what the fine-tuned member answers; None: no tone is read."""
         return self._sentiment
+
+    @property
+    def tagger(self) -> Tagger | None:
+        """Finds entities that no rule can list; None: rules alone read."""
+        return self._tagger
 
     def without(self, *names: str) -> "Readers":
         """The same without some; for data that tells it by itself, and to see what one costs."""

@@ -16,30 +16,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from data.conll import OUTSIDE, spans_of
+from data.conll import OUTSIDE
 from data.errors import BundleError, NotFittedError
 from data.schema import Entity
 from models.base import Progress
 from models.encoders import find_encoder, open_encoder
-from models.tagger_crf import best_tags
+from models.tagger_batches import lower_states, make_batch
+from models.tagger_decoding import best_tags
 from models.tagger_features import Lexicon
 from models.tagger_network import TaggerNetwork, TaggerParams
+from models.tagger_reading import SERVED_PIECES, bio_tags, find_entities
 from models.tagger_training import train_network
-from models.tagger_windows import (
-    Pieces,
-    Window,
-    batches_of,
-    cut_windows,
-    lower_states,
-    make_batch,
-)
-from models.tagger_words import split_words
+from models.tagger_windows import Pieces, Window, batches_of, cut_windows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-SERVED_PIECES = 2048
-"""Word pieces of a batch when finding, padded; bounds the memory of a long text."""
 
 
 class EntityTagger:
@@ -124,32 +115,12 @@ class EntityTagger:
         return [[next(flat) for _ in sentence] for sentence in sentences]
 
     def find(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]:
-        """Entities of each text in order, none overlapping; `text[start:end]` is what was found.
-
-        A long text is read in windows, cut where a line or sentence ends; no word is left out.
-        """
-        words = [split_words(text) for text in texts]
-        windows: list[Window] = []
-        for number, (text, found) in enumerate(zip(texts, words, strict=True)):
-            strings = [text[word.start : word.end] for word in found]
-            ends = [word.ends for word in found]
-            windows += self._cut(number, strings, ends, Pieces(self._open().tokenizer))
-        tags: list[list[str]] = [[] for _ in texts]
-        for window, decoded in zip(windows, self._decode(windows), strict=True):
-            tags[window.document] += decoded
-        return [
-            tuple(
-                Entity(
-                    start=found[start].start, end=found[end - 1].end, label=label, source="model"
-                )
-                for start, end, label in spans_of(decoded)
-            )
-            for found, decoded in zip(words, tags, strict=True)
-        ]
+        """Entities of each text in order; see `models.tagger_reading.find_entities`."""
+        return find_entities(texts, self._pieces(), self.params.max_pieces, self._decode)
 
     def save(self, folder: Path) -> None:
         """Write tagger.json and tagger.safetensors; the frozen layers are not among them."""
-        network = self._fitted()
+        network = self.network
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
         words = sorted(self._lexicon.counts)
@@ -181,7 +152,7 @@ class EntityTagger:
             tensors = load_file(folder / "tagger.safetensors")
             counts = tensors.pop("lexicon").numpy()
             tagger._lexicon = Lexicon(tagger.labels_)
-            tagger._lexicon.counts = dict(zip(facts["lexicon"], counts, strict=True))
+            tagger._lexicon.remember(dict(zip(facts["lexicon"], counts, strict=True)))
             tagger._network = tagger._new_network()
             tagger._network.load_state_dict(tensors)
             tagger._network.eval()
@@ -191,7 +162,7 @@ class EntityTagger:
 
     def _set_labels(self, labels: set[str]) -> None:
         self.labels_ = tuple(sorted(labels))
-        self.tags_ = (OUTSIDE, *(f"{k}-{label}" for label in self.labels_ for k in "BI"))
+        self.tags_ = bio_tags(self.labels_)
 
     def _open(self) -> "SentenceTransformer":
         if self._encoder is None:
@@ -203,19 +174,35 @@ class EntityTagger:
         network = self._open()[0].auto_model
         return TaggerNetwork(network, self.tags_, self._lexicon.width, self.params)
 
-    def _fitted(self) -> TaggerNetwork:
+    @property
+    def encoder(self) -> "SentenceTransformer":
+        """Whose lower layers it reads."""
+        return self._open()
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """What it remembers of the words it learned from."""
+        return self._lexicon
+
+    @property
+    def network(self) -> TaggerNetwork:
+        """What was trained; NotFittedError before."""
         if self._network is None:
             raise NotFittedError("EntityTagger")
         return self._network
 
-    def _cut(
-        self, number: int, words: Sequence[str], ends: Sequence[bool], pieces: Pieces
-    ) -> list[Window]:
-        return cut_windows(number, words, ends, pieces.of(words), self.params.max_pieces)
+    def _pieces(self) -> Pieces:
+        tokenizer = self._open().tokenizer
+
+        def tokenise(words: list[str]) -> list[list[int]]:
+            ids: list[list[int]] = tokenizer(words, add_special_tokens=False)["input_ids"]
+            return ids
+
+        return Pieces(tokenise, tokenizer.unk_token_id)
 
     def _documents(self, sentences: Sequence[Sequence[str]], names: Sequence[str]) -> list[Window]:
         """Windows over neighbouring sentences of one group, in order."""
-        pieces = Pieces(self._open().tokenizer)
+        pieces, most = self._pieces(), self.params.max_pieces
         windows: list[Window] = []
         together = groupby(zip(names, sentences, strict=True), key=lambda pair: pair[0])
         for number, (name, pairs) in enumerate(together):
@@ -224,7 +211,7 @@ class EntityTagger:
             for _, sentence in pairs:
                 words += sentence
                 ends += [i == len(sentence) - 1 for i in range(len(sentence))]
-            cut = self._cut(number, words, ends, pieces)
+            cut = cut_windows(number, words, ends, pieces.of(words), most)
             for window in cut:
                 window.group = name
             windows += cut
@@ -237,7 +224,7 @@ class EntityTagger:
 
     @torch.inference_mode()
     def _decode(self, windows: Sequence[Window]) -> list[list[str]]:
-        network = self._fitted()
+        network = self.network
         steps, first, last = (score.numpy() for score in network.chain.scores())
         found: list[list[str]] = [[] for _ in windows]
         for rows in batches_of(windows, SERVED_PIECES, None):

@@ -1,4 +1,4 @@
-"""A linear chain over BIO tags: its likelihood, and the best of the sequences that are allowed.
+"""A linear chain over BIO tags, as it is learned: the likelihood of a sequence.
 
 Lafferty, McCallum and Pereira, "Conditional random fields: probabilistic models for segmenting and
 labeling sequence data", ICML 2001.
@@ -6,12 +6,9 @@ labeling sequence data", ICML 2001.
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-FORBIDDEN = -1e4
-"""Score of a step that BIO does not allow: an `I-` that continues nothing of its label."""
+from models.tagger_decoding import forbidden_steps
 
 
 class Chain(torch.nn.Module):
@@ -60,40 +57,3 @@ class Chain(torch.nn.Module):
             longer = torch.logsumexp(alpha.unsqueeze(2) + steps, dim=1) + emissions[:, position]
             alpha = torch.where(mask[:, position].unsqueeze(1), longer, alpha)
         return torch.logsumexp(alpha + last, dim=1) - gold
-
-
-def forbidden_steps(tags: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """FORBIDDEN where BIO does not allow a step (from, to) or a first tag, else 0."""
-    steps = np.zeros((len(tags), len(tags)), dtype=np.float32)
-    first = np.zeros(len(tags), dtype=np.float32)
-    for to, tag in enumerate(tags):
-        if tag.startswith("I-"):
-            first[to] = FORBIDDEN
-            for start, before in enumerate(tags):
-                if before[2:] != tag[2:]:
-                    steps[start, to] = FORBIDDEN
-    return steps, first
-
-
-def best_tags(
-    emissions: NDArray[np.float32],
-    steps: NDArray[np.float32],
-    first: NDArray[np.float32],
-    last: NDArray[np.float32],
-) -> list[int]:
-    """The sequence with the highest score, by the algorithm of Viterbi.
-
-    Parameters
-    ----------
-    emissions : shape (length, n_tags), length at least 1
-    """
-    score = first + emissions[0]
-    back = np.zeros(emissions.shape, dtype=np.int64)
-    for position in range(1, len(emissions)):
-        reached = score[:, None] + steps  # (from, to)
-        back[position] = reached.argmax(axis=0)
-        score = reached.max(axis=0) + emissions[position]
-    path = [int((score + last).argmax())]
-    for position in range(len(emissions) - 1, 0, -1):
-        path.append(int(back[position, path[-1]]))
-    return path[::-1]

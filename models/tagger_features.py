@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ CHARACTERS = 24
 _HEAD, _TAIL = 16, 8
 
 _SIGNS = "._-/\\():#@$%<>=*&+'\"{}[],;"
+
+REMEMBERED = 32_768
+"""Words whose features are kept: most words of a text were in the texts before."""
 
 ALPHABET = 160
 """Codes of characters: 0 none, 1 to 95 printable ASCII, the rest by hash of the character."""
@@ -100,10 +104,22 @@ def _code(character: str) -> int:
     return 96 + point % (ALPHABET - 96)
 
 
-@lru_cache(maxsize=65_536)
-def form_of(word: str) -> tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]:
+class Form(NamedTuple):
+    """What a word shows of itself; shapes (PARTS * 2,), (FLAGS,) and (CHARACTERS,)."""
+
+    hashes: NDArray[np.int64]
+    flags: NDArray[np.float32]
+    characters: NDArray[np.int64]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def form_of(word: str) -> Form:
     """Hashed parts, flags and characters of a word."""
-    return hash_parts(word), flags_of(word), characters_of(word)
+    return Form(
+        np.array(hash_parts(word), dtype=np.int64),
+        np.array(flags_of(word), dtype=np.float32),
+        np.array(characters_of(word), dtype=np.int64),
+    )
 
 
 class Lexicon:
@@ -118,6 +134,7 @@ class Lexicon:
         self.labels = tuple(labels)
         self.counts: dict[str, NDArray[np.float32]] = {}
         self._own: dict[tuple[str, str], NDArray[np.float32]] = {}
+        self._features = lru_cache(maxsize=REMEMBERED)(self._count)
 
     @property
     def width(self) -> int:
@@ -139,9 +156,14 @@ class Lexicon:
                 for key in _keys(word):
                     found[key][column[kind]] += 1
                     own[group, key][column[kind]] += 1
-        self.counts = {key: self._dense(count) for key, count in found.items()}
+        self.remember({key: self._dense(count) for key, count in found.items()})
         self._own = {key: self._dense(count) for key, count in own.items()}
         return self
+
+    def remember(self, counts: dict[str, NDArray[np.float32]]) -> None:
+        """Take counts of an earlier `fit`."""
+        self.counts = counts
+        self._features.cache_clear()
 
     def features(self, word: str, group: str | None = None) -> NDArray[np.float32]:
         """Shape (width,). With a group of the training data, as if that group had not been there.
@@ -149,6 +171,9 @@ class Lexicon:
         Without it a word of the training data would know its own label, and the network would
         trust the lexicon more than new text allows.
         """
+        return self._features(word) if group is None else self._count(word, group)
+
+    def _count(self, word: str, group: str | None = None) -> NDArray[np.float32]:
         rows = []
         for key in _keys(word):
             count = self.counts.get(key)

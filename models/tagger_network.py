@@ -106,34 +106,46 @@ class TaggerNetwork(torch.nn.Module):
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Emissions, shape (b, words, n_tags)."""
-        form = self._form(batch)
-        owner = batch.owner
-        # Case and form enter below the upper layers, so that their attention sees them as well.
-        hidden = batch.states + owner.transpose(1, 2) @ self.lift(form)
+        form = self.form(batch.hashes, batch.flags, batch.characters, batch.lexicon)
+        hidden = self.lifted(batch.states, batch.owner, form)
         stack = SimpleNamespace(config=self._config, encoder=SimpleNamespace(layer=self.upper))
         with reduced_precision("cpu"):
             hidden = pass_layers(stack, hidden, batch.pieces, 0, len(self.upper))
-        share = owner / owner.sum(2, keepdim=True).clamp(min=1)
-        words = share @ hidden.float()
-        joined = self.dropout(torch.cat([words, form], dim=2))
-        emissions: torch.Tensor = self.emit(
-            self.dropout(torch.nn.functional.gelu(self.hidden(joined)))
-        )
-        return emissions
+        return self.emissions(hidden.float(), batch.owner, form)
 
-    def _form(self, batch: Batch) -> torch.Tensor:
+    def form(
+        self,
+        hashes: torch.Tensor,
+        flags: torch.Tensor,
+        characters: torch.Tensor,
+        lexicon: torch.Tensor,
+    ) -> torch.Tensor:
         """What each word shows, shape (b, words, form_width)."""
-        b, n, _ = batch.hashes.shape
-        rows = batch.hashes.view(b, n, PARTS, 2)
-        parts = []
-        known = torch.ones(b, n, 1)
+        b, n, _ = hashes.shape
+        rows = hashes.view(b, n, PARTS, 2)
+        parts = [table(rows[:, :, number]).sum(2) for number, table in enumerate(self.tables)]
         if self.training and self.word_dropout:
             known = (torch.rand(b, n, 1) >= self.word_dropout).float()
-        for number, table in enumerate(self.tables):
-            part = table(rows[:, :, number]).sum(2)
-            parts.append(part * known if number < 2 else part)
-        letters = self.letters(batch.characters.view(b * n, -1)).transpose(1, 2)
+            parts = [part * known if number < 2 else part for number, part in enumerate(parts)]
+            lexicon = lexicon * known
+        letters = self.letters(characters.view(b * n, -1)).transpose(1, 2)
         spelled = torch.relu(self.convolution(letters)).amax(2).view(b, n, -1)
-        shown = torch.cat([*parts, spelled, batch.flags, batch.lexicon * known], dim=2)
+        shown = torch.cat([*parts, spelled, flags, lexicon], dim=2)
         made: torch.Tensor = self.shown(self.dropout(shown)).view(b, n, -1, 3)
         return made.amax(3)  # maxout: the best of three, Goodfellow et al., ICML 2013
+
+    def lifted(self, states: torch.Tensor, owner: torch.Tensor, form: torch.Tensor) -> torch.Tensor:
+        """States with what their words show: it enters below the upper layers, whose attention
+        then sees case and form as well.
+        """
+        lifted: torch.Tensor = states + owner.transpose(1, 2) @ self.lift(form)
+        return lifted
+
+    def emissions(
+        self, hidden: torch.Tensor, owner: torch.Tensor, form: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores of each tag at each word, from the states of the uppermost layer."""
+        share = owner / owner.sum(2, keepdim=True).clamp(min=1)
+        joined = self.dropout(torch.cat([share @ hidden, form], dim=2))
+        found: torch.Tensor = self.emit(self.dropout(torch.nn.functional.gelu(self.hidden(joined))))
+        return found

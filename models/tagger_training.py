@@ -6,9 +6,10 @@ import torch
 
 from models.base import Progress
 from models.finetuning import one_cycle
+from models.tagger_batches import make_batch
 from models.tagger_features import Lexicon
 from models.tagger_network import TaggerNetwork, TaggerParams
-from models.tagger_windows import Window, batches_of, make_batch
+from models.tagger_windows import Window, batches_of
 
 
 def train_network(

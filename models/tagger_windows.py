@@ -1,20 +1,15 @@
 """Words in windows that the encoder can read at once, and windows in batches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from models.batching import pad_tokens
-from models.encoders import reduced_precision
-from models.frozen_states import pass_layers
-from models.tagger_features import CHARACTERS, FLAGS, PARTS, Lexicon, form_of
-from models.tagger_network import Batch
+from models.tagger_features import REMEMBERED
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
 MAX_WORD_PIECES = 12
 """Of a longer word the first 8 and the last 4 pieces are read: one URL must not fill a window."""
@@ -33,7 +28,7 @@ class Window:
     first: int
     words: list[str]
     pieces: list[list[int]]
-    states: torch.Tensor | None = None
+    states: "Tensor | None" = None
     tags: list[int] | None = None
     group: str | None = None
 
@@ -42,28 +37,40 @@ class Window:
         """Word pieces, the two special ones included."""
         return sum(map(len, self.pieces)) + 2
 
+    def tokens(self, first: int, last: int) -> list[int]:
+        """Token ids of all words between the two special ones."""
+        return [first, *(piece for word in self.pieces for piece in word), last]
+
 
 class Pieces:
-    """Word pieces of single words, kept while a text or a training set is read."""
+    """Word pieces of single words; those of the latest words are kept.
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+    Parameters
+    ----------
+    tokenise : from words to token ids, without special tokens
+    unknown : token id of a word that has none
+    """
+
+    def __init__(self, tokenise: Callable[[list[str]], list[list[int]]], unknown: int) -> None:
+        self._tokenise = tokenise
+        self._unknown = unknown
         self._known: dict[str, list[int]] = {}
 
     def of(self, words: Sequence[str]) -> list[list[int]]:
         """Token ids of each word, at least one and at most MAX_WORD_PIECES."""
-        new = sorted({word for word in words if word not in self._known})
-        if new:
+        if len(self._known) > REMEMBERED:
+            self._known = {}
+        known = self._known  # another thread may begin a new one meanwhile
+        if new := sorted({word for word in words if word not in known}):
             short = [w if len(w) <= _LONG_WORD else w[:_HEAD] + w[-_TAIL:] for w in new]
             # Lone surrogates crash the tokenizer.
             clean = [w.encode("utf-8", "replace").decode("utf-8") for w in short]
-            found = self._tokenizer(clean, add_special_tokens=False)["input_ids"]
-            for word, ids in zip(new, found, strict=True):
+            for word, ids in zip(new, self._tokenise(clean), strict=True):
                 read = ids
                 if len(ids) > MAX_WORD_PIECES:
                     read = ids[:_HEAD_PIECES] + ids[_HEAD_PIECES - MAX_WORD_PIECES :]
-                self._known[word] = read or [self._tokenizer.unk_token_id]
-        return [self._known[word] for word in words]
+                known[word] = read or [self._unknown]
+        return [known[word] for word in words]
 
 
 def cut_windows(
@@ -124,64 +131,3 @@ def batches_of(windows: Sequence[Window], max_pieces: int, seed: int | None) -> 
     if seed is None:
         return [batch for batch in batches if batch]
     return [batches[i] for i in random.permutation(len(batches)) if batches[i]]
-
-
-@torch.inference_mode()
-def lower_states(
-    encoder: "SentenceTransformer", windows: Sequence[Window], layers: int
-) -> list[torch.Tensor]:
-    """What the lowest layers make of windows, half precision, shape (pieces + 2, dimension)."""
-    network, tokenizer = encoder[0].auto_model, encoder.tokenizer
-    states: list[torch.Tensor | None] = [None] * len(windows)
-    for rows in batches_of(windows, 4096, None):
-        ids = [
-            [
-                tokenizer.cls_token_id,
-                *(piece for word in windows[row].pieces for piece in word),
-                tokenizer.sep_token_id,
-            ]
-            for row in rows
-        ]
-        padded, mask = pad_tokens(ids, torch.device("cpu"))
-        with reduced_precision("cpu"):
-            hidden = pass_layers(network, network.embeddings(input_ids=padded), mask, 0, layers)
-        for row, found, one in zip(rows, hidden, ids, strict=True):
-            states[row] = found[: len(one)].half().clone()
-    return [state for state in states if state is not None]
-
-
-def make_batch(windows: Sequence[Window], lexicon: Lexicon) -> Batch:
-    """Windows padded to one shape; their states must be there."""
-    states = [window.states for window in windows if window.states is not None]
-    b, dimension = len(states), states[0].shape[1]
-    length = max(len(state) for state in states)
-    # Few shapes: the processor's matrix library keeps memory for each it has met.
-    length += -length % 8
-    n = max(len(window.words) for window in windows)
-    n += -n % 4
-    hidden = torch.zeros(b, length, dimension)
-    mask = torch.zeros(b, length, dtype=torch.long)
-    owner = torch.zeros(b, n, length)
-    there = torch.zeros(b, n, dtype=torch.bool)
-    hashes = torch.zeros(b, n, PARTS * 2, dtype=torch.long)
-    flags = torch.zeros(b, n, FLAGS)
-    characters = torch.zeros(b, n, CHARACTERS, dtype=torch.long)
-    known = torch.zeros(b, n, lexicon.width)
-    tags = torch.zeros(b, n, dtype=torch.long)
-    for i, (window, state) in enumerate(zip(windows, states, strict=True)):
-        count = len(window.words)
-        hidden[i, : len(state)] = state.float()
-        mask[i, : len(state)] = 1
-        there[i, :count] = True
-        sizes = torch.tensor([len(word) for word in window.pieces])
-        index = torch.repeat_interleave(torch.arange(count), sizes)
-        owner[i, index, torch.arange(1, len(index) + 1)] = 1
-        forms = [form_of(word) for word in window.words]
-        hashes[i, :count] = torch.tensor([form[0] for form in forms])
-        flags[i, :count] = torch.tensor([form[1] for form in forms])
-        characters[i, :count] = torch.tensor([form[2] for form in forms])
-        rows = [lexicon.features(word, window.group) for word in window.words]
-        known[i, :count] = torch.from_numpy(np.stack(rows))
-        if window.tags is not None:
-            tags[i, :count] = torch.tensor(window.tags)
-    return Batch(hidden, mask, owner, there, hashes, flags, characters, known, tags)

@@ -35,7 +35,7 @@ def explainer(member) -> WordExplainer:
 def score(member: LinearMember, text: str, target: str, position: int) -> float:
     """Score of a class less the mean score of all classes, without the intercepts."""
     head = member._heads[target]
-    rows = np.vstack([e.coef_ for e in head.estimators_])
+    rows = head.weights.T
     if len(rows) == 1:
         rows = np.vstack([-rows, rows])
     scores = np.asarray(member.encode([text]) @ rows.T)[0]

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from data.conll import spans_of, tags_of
-from models.tagger_crf import Chain, best_tags
+from models.tagger_crf import Chain
+from models.tagger_decoding import best_tags
 
 TAGS = ("O", "B-a", "I-a", "B-b", "I-b")
 
