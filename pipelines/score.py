@@ -4,6 +4,9 @@ python -m pipelines.score tickets.csv scored.parquet --text body --subject title
 
 Reads and writes CSV, TSV, JSONL and parquet, by the ending. A row that is no ticket is told in the
 column `error`, never left out. An interrupted run goes on where it stopped when it is begun again.
+
+With `--engine ray` the output is a folder of parts, written by a Ray cluster that sees this folder,
+the input and the bundle under the names they have here; see `pipelines/score_ray.py`.
 """
 
 import argparse
@@ -11,20 +14,26 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
-from data.errors import BundleError, TicketAssistantError
+from data.errors import BundleError, ModelError, TicketAssistantError
 from data.row_streams import RowSource, file_kind
+from data.schema import Detail
 from models.bundle import load
-from models.manifest import MANIFEST, is_version
+from models.manifest import MANIFEST, is_version, read_manifest
 from models.publishing import BundleStore, open_store
+from models.runtime_choice import AUTO
 from pipelines import run
 from pipelines.scored_rows import TicketColumns
-from pipelines.scoring import BATCH, Assistant, score
+from pipelines.scoring import BATCH, Assistant, Done, score
 
 logger = logging.getLogger(__name__)
 
 CACHE = Path(".cache/bundles")
 """Where bundles of a remote store are kept, as in serving."""
+
+Loader = Callable[[Path], Assistant]
+"""Opens the assistant of a bundle."""
 
 WHOLE, STOPPED, SOME_ERRORS, INTERRUPTED = 0, 1, 3, 130
 EXITS = (
@@ -58,13 +67,13 @@ def find_bundle(named: str | None, store: BundleStore, cache: Path = CACHE) -> P
 
 
 def load_assistant(folder: Path) -> Assistant:
-    """The assistant of a bundle, verified."""
-    return load(folder)[1]
+    """The assistant of a bundle, verified, on the fastest runtime that answers alike everywhere."""
+    return load(folder, runtime=AUTO)[1]
 
 
 def main(
     arguments: Sequence[str] | None = None,
-    loaded: Callable[[Path], Assistant] = load_assistant,
+    loaded: Loader = load_assistant,
 ) -> int:
     """Score as the arguments say; gives the exit status."""
     asked = read_arguments(arguments)
@@ -74,15 +83,21 @@ def main(
         source = RowSource(asked.input, asked.encoding, asked.separator)
         columns = TicketColumns(asked.text, asked.subject, asked.id, asked.language)
         source.require(tuple(columns.named.values()))
-        assistant = loaded(find_bundle(asked.bundle, open_store()))
-        done = score(source, asked.output, assistant, columns, asked.batch)
+        folder = find_bundle(asked.bundle, open_store())
+        if asked.engine == "ray":
+            version = read_manifest(folder).version
+            done = _score_on_ray(source, folder, columns, asked, loaded)
+        else:
+            assistant = loaded(folder)
+            version = assistant.version
+            done = score(source, asked.output, assistant, columns, asked.batch, detail=asked.detail)
     except (TicketAssistantError, OSError) as error:
         logger.error("%s", error)
         return STOPPED
     except KeyboardInterrupt:
         logger.warning("interrupted; the same command goes on from here")
         return INTERRUPTED
-    sys.stdout.write(f"{asked.output}: {done}; bundle {assistant.version}\n")
+    sys.stdout.write(f"{asked.output}: {done}; bundle {version}\n")
     return SOME_ERRORS if done.errors else WHOLE
 
 
@@ -103,9 +118,41 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--batch", type=_positive, default=BATCH, help="rows read and answered together"
     )
+    parser.add_argument(
+        "--detail",
+        choices=get_args(Detail),
+        default="full",
+        help="decision: what is to be done with each ticket and nothing beside it, in a fraction "
+        "of the time where the bundle has a cascade",
+    )
+    parser.add_argument(
+        "--engine", choices=("here", "ray"), default="here",
+        help="ray: on a cluster, into a folder of parts",
+    )  # fmt: skip
+    parser.add_argument("--cluster", help="for ray; default: RAY_ADDRESS, else one of its own")
+    parser.add_argument("--workers", type=_positive, help="for ray; default: one per processor")
     parser.add_argument("--encoding", default="utf-8", help="of a text file (default: %(default)s)")
     parser.add_argument("--separator", help="between the fields of a CSV")
     return parser.parse_args(arguments)
+
+
+def _score_on_ray(
+    source: RowSource,
+    folder: Path,
+    columns: TicketColumns,
+    asked: argparse.Namespace,
+    loaded: Loader,
+) -> Done:
+    try:
+        from pipelines.score_ray import score_on_ray
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ModelError("ray is not installed: pip install 'ray[data]'") from None
+    return score_on_ray(
+        source, asked.output, folder, columns, asked.batch, asked.detail,
+        loaded=loaded, workers=asked.workers, address=asked.cluster,
+    )  # fmt: skip
 
 
 def _positive(text: str) -> int:

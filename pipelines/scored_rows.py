@@ -8,7 +8,7 @@ from functools import cached_property
 
 from data.errors import DataError
 from data.row_writing import Kind, Value
-from data.schema import MAX_TEXT, Prediction, Ticket
+from data.schema import MAX_TEXT, Detail, Prediction, Ticket
 from data.tables import Row
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -70,8 +70,10 @@ def id_of(row: Row, columns: TicketColumns) -> str | None:
     return _SURROGATE.sub("\ufffd", name).strip()[: _LIMITS["id"]] or None if name else None
 
 
-def output_columns(targets: Sequence[str]) -> dict[str, Kind]:
+def output_columns(targets: Sequence[str], detail: Detail = "full") -> dict[str, Kind]:
     """Name -> kind of all columns that are written, in their order.
+
+    Where only decisions are asked for, there is no sentiment, and `tier` tells who decided.
 
     Raises
     ------
@@ -87,6 +89,9 @@ def output_columns(targets: Sequence[str]) -> dict[str, Kind]:
         "bundle": "text",
         "error": "text",
     }
+    if detail == "decision":
+        del after["sentiment"]
+        after["tier"] = "text"
     for target in targets:
         own: dict[str, Kind] = {
             target: "text",
@@ -96,7 +101,7 @@ def output_columns(targets: Sequence[str]) -> dict[str, Kind]:
             f"{target}_shortlist": "list",
         }
         if target == "sentiment":  # a bundle with this target reads no other
-            del after["sentiment"]
+            after.pop("sentiment", None)
         if twice := sorted(own.keys() & (columns.keys() | after.keys())):
             raise DataError(f"the target {target} and another column are both called {twice[0]!r}")
         columns |= own
@@ -113,6 +118,8 @@ def told(row: Row, columns: TicketColumns, prediction: Prediction) -> dict[str, 
         "degraded": list(prediction.degraded),
         "bundle": prediction.bundle,
     }
+    if prediction.tier is not None:
+        values["tier"] = prediction.tier
     if prediction.sentiment is not None:
         values["sentiment"] = prediction.sentiment.label
     for target, answer in prediction.targets.items():

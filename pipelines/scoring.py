@@ -8,7 +8,7 @@ settings goes on behind the last safe row; with anything else, from the first.
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from data.durable import sync_folder, write_text
 from data.errors import DataError, ModelError
 from data.row_streams import RowSource
 from data.row_writing import Kind, RowWriter, Value, finish
-from data.schema import Prediction, Ticket
+from data.schema import Detail, Prediction, Ticket
 from data.tables import Row
 from pipelines.progress import counted
 from pipelines.score_checkpoint import (
@@ -51,6 +51,12 @@ class Assistant(Protocol):
 
     def predict(self, tickets: Sequence[Ticket]) -> list[Prediction]: ...
 
+    def decide(self, tickets: Sequence[Ticket]) -> list[Prediction]: ...
+
+
+Ask = Callable[[Sequence[Ticket]], list[Prediction]]
+"""Gives one prediction per ticket, in order."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -74,8 +80,13 @@ def score(
     columns: TicketColumns,
     batch: int = BATCH,
     safe_every: float = SAFE_EVERY,
+    detail: Detail = "full",
 ) -> Done:
     """Write one row per row of `source`, in order: the answers, or why there are none.
+
+    Parameters
+    ----------
+    detail : `decision`: what is to be done with a ticket, by the cascade where the bundle has one
 
     Raises
     ------
@@ -83,7 +94,8 @@ def score(
         If the source cannot be read or lacks a column, the output's ending is unknown, the output
         is the input, or another run writes it.
     """
-    written = output_columns(tuple(assistant.targets))
+    written = output_columns(tuple(assistant.targets), detail)
+    ask = assistant.predict if detail == "full" else assistant.decide
     if output.exists() and output.samefile(source.path):
         raise DataError(f"{output.name} is the input: give the output another name")
     source.require(tuple(columns.named.values()))
@@ -91,12 +103,12 @@ def score(
     made_of = {
         "input": survey.sha256,
         "bundle": assistant.version,
-        "settings": _settings(source, columns, written),
+        "settings": settings_of(source, columns, written),
     }
     output.parent.mkdir(parents=True, exist_ok=True)
     with alone(output):
         run = _Run(output, written, find_checkpoint(output, made_of), safe_every)
-        done = run.go_through(source, assistant, columns, batch, survey.rows)
+        done = run.go_through(source, ask, columns, batch, survey.rows)
         finish(run.partial, written, output)
         checkpoint_of(output).unlink(missing_ok=True)
         sync_folder(output.parent)
@@ -119,7 +131,7 @@ class _Run:
     def go_through(
         self,
         source: RowSource,
-        assistant: Assistant,
+        ask: Ask,
         columns: TicketColumns,
         batch: int,
         total: int,
@@ -133,7 +145,7 @@ class _Run:
         ):
             try:
                 for chunk in source.chunks(batch, skip=now.rows):
-                    lines = answer(assistant, chunk, columns)
+                    lines = answer(ask, chunk, columns)
                     errors = sum("error" in line for line in lines)
                     writer.write(lines)
                     # One assignment: what stops us in between cannot part rows from their bytes.
@@ -153,9 +165,7 @@ class _Run:
         write_text(self._checkpoint, json.dumps(asdict(now)) + "\n")
 
 
-def answer(
-    assistant: Assistant, rows: Sequence[Row], columns: TicketColumns
-) -> list[dict[str, Value]]:
+def answer(ask: Ask, rows: Sequence[Row], columns: TicketColumns) -> list[dict[str, Value]]:
     """One row of the output per row, in order."""
     lines: dict[int, dict[str, Value]] = {}
     tickets: dict[int, Ticket] = {}
@@ -164,7 +174,7 @@ def answer(
             tickets[place] = ticket_of(row, columns)
         except RowError as error:
             lines[place] = refused(row, columns, str(error))
-    for place, found in zip(tickets, _predict(assistant, list(tickets.values())), strict=True):
+    for place, found in zip(tickets, _predict(ask, list(tickets.values())), strict=True):
         row = rows[place]
         lines[place] = (
             refused(row, columns, found) if isinstance(found, str) else told(row, columns, found)
@@ -172,7 +182,7 @@ def answer(
     return [lines[place] for place in range(len(rows))]
 
 
-def _predict(assistant: Assistant, tickets: Sequence[Ticket]) -> Iterator[Prediction | str]:
+def _predict(ask: Ask, tickets: Sequence[Ticket]) -> Iterator[Prediction | str]:
     """The answer to each ticket, or which kind of failure it met.
 
     A ticket that breaks the model does not take the answers of its neighbours along.
@@ -180,15 +190,16 @@ def _predict(assistant: Assistant, tickets: Sequence[Ticket]) -> Iterator[Predic
     if not tickets:
         return
     try:
-        yield from assistant.predict(tickets)
+        yield from ask(tickets)
     except _FAILURES as error:
         if len(tickets) > 1:
             for ticket in tickets:
-                yield from _predict(assistant, [ticket])
+                yield from _predict(ask, [ticket])
         else:
             yield f"not_answered: {type(error).__name__}"
 
 
-def _settings(source: RowSource, columns: TicketColumns, written: Mapping[str, Kind]) -> str:
+def settings_of(source: RowSource, columns: TicketColumns, written: Mapping[str, Kind]) -> str:
+    """A digest of how the input is read and of what is written."""
     chosen = [source.kind, source.encoding, source.separator, columns.named, list(written)]
     return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()

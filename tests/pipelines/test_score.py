@@ -44,6 +44,12 @@ class Rules:
         self.asked += [ticket.full_text for ticket in tickets]
         return [self._answer(ticket) for ticket in tickets]
 
+    def decide(self, tickets: Sequence[Ticket]) -> list[Prediction]:
+        return [
+            answer.model_copy(update={"tier": "linear", "sentiment": None})
+            for answer in self.predict(tickets)
+        ]
+
     def _answer(self, ticket: Ticket) -> Prediction:
         label = "printer" if "printer" in ticket.full_text else "network"
         shortlist = () if label == "printer" else (Candidate(label="network", probability=0.5),)
@@ -346,3 +352,32 @@ def test_a_batch_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         command.main(["in.csv", "out.csv", "--batch", "0"])
     assert stopped.value.code == 2
     assert "--batch" in capsys.readouterr().err
+
+
+def test_where_only_decisions_are_asked_for_the_tier_is_told(
+    tmp_path: Path, sealed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"text": "printer"}, {"text": ""}])
+    written = {}
+    for detail in ("full", "decision"):
+        output = tmp_path / f"{detail}.jsonl"
+        arguments = [str(source.path), str(output), "--bundle", str(sealed), "--detail", detail]
+        assert command.main(arguments, loaded=lambda folder: Rules()) == command.SOME_ERRORS
+        written[detail] = lines_of(output)
+    full, decided = written["full"], written["decision"]
+    assert (full[0]["sentiment"], decided[0]["tier"]) == ("calm", "linear")
+    assert "tier" not in full[0]
+    assert "sentiment" not in decided[0]
+    assert decided[1]["tier"] is None
+    assert str(decided[1]["error"]).startswith("empty_text")
+    assert list(output_columns(["sentiment"], "decision"))[-1] == "tier"
+
+
+def test_a_run_that_asked_for_less_is_not_gone_on_with(tmp_path: Path, many: RowSource) -> None:
+    rules = Rules()
+    rules.stops_at = 8
+    with pytest.raises(KeyboardInterrupt):
+        score(many, tmp_path / "out.jsonl", rules, COLUMNS, batch=4)
+    rules.stops_at = None
+    done = score(many, tmp_path / "out.jsonl", rules, COLUMNS, batch=4, detail="decision")
+    assert done.resumed == 0
