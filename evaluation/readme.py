@@ -1,4 +1,4 @@
-"""The figures in README.md, generated from the metrics of measured runs.
+"""The figures in README.md and docs/performance.md, generated from what was measured.
 
 `python -m evaluation.readme` writes them anew; `python -m evaluation.readme keep NAME` first keeps
 the metrics of the last run as docs/results/NAME.json.
@@ -12,6 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from evaluation.bench_plots import latency_svg, throughput_svg
+from evaluation.bench_records import BenchReport
+from evaluation.bench_tables import (
+    DRAWINGS,
+    LATENCY,
+    THROUGHPUT,
+    read_bench,
+    render_closed,
+    render_drawings,
+    render_open,
+    render_rest,
+    render_setting,
+)
+from evaluation.bench_tables import (
+    render_headlines as render_bench_headlines,
+)
 from evaluation.files import without_slices
 from evaluation.league.published import DatasetLeague, Published, read_league
 from evaluation.league.results import read_results as read_league_results
@@ -21,10 +37,11 @@ from evaluation.wording import DASH, interval, number, percent
 
 README = Path("README.md")
 RESULTS = Path("docs/results")
-FIGURES, LEAGUE = "figures", "league"
+FIGURES, LEAGUE, BENCH = "figures", "league", "bench"
 """Names of the generated parts of the README, each between two markers."""
 
 LEAGUE_PAGE = Path("docs/league.md")
+PERFORMANCE_PAGE = Path("docs/performance.md")
 
 
 def render_figures(
@@ -93,8 +110,30 @@ def with_part(page: str, name: str, content: str) -> str:
     block = f"{begin}\n{content}\n{end}"
     changed, count = pattern.subn(lambda _: block, page)
     if count != 1:
-        raise DataError(f"README.md needs the markers {begin} and {end} once; found {count}")
+        raise DataError(f"the page needs the markers {begin} and {end} once; found {count}")
     return changed
+
+
+def with_bench(page: str, report: BenchReport | None) -> str:
+    """docs/performance.md with the tables of a benchmark."""
+    parts = {
+        BENCH: render_bench_headlines,
+        "bench-drawings": render_drawings,
+        "bench-closed": render_closed,
+        "bench-open": render_open,
+        "bench-rest": render_rest,
+        "bench-setting": render_setting,
+    }
+    for name, render in parts.items():
+        page = with_part(page, name, render(report))
+    return page
+
+
+def write_drawings(report: BenchReport, folder: Path) -> None:
+    """The two drawings that docs/performance.md shows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / THROUGHPUT).write_text(throughput_svg(report), encoding="utf-8")
+    (folder / LATENCY).write_text(latency_svg(report), encoding="utf-8")
 
 
 def main() -> None:
@@ -104,10 +143,16 @@ def main() -> None:
         (RESULTS / f"{sys.argv[2]}.json").write_text(kept, encoding="utf-8")
     figures = render_figures(read_results(RESULTS), read_league())
     results = read_league_results()
+    bench = read_bench()
     page = with_part(README.read_text(encoding="utf-8"), FIGURES, figures)
     page = with_part(page, LEAGUE, render_headlines(results))
+    page = with_part(page, BENCH, render_bench_headlines(bench))
     README.write_text(page, encoding="utf-8")
     LEAGUE_PAGE.write_text(render_league(results), encoding="utf-8")
+    performance = with_bench(PERFORMANCE_PAGE.read_text(encoding="utf-8"), bench)
+    PERFORMANCE_PAGE.write_text(performance, encoding="utf-8")
+    if bench is not None:
+        write_drawings(bench, PERFORMANCE_PAGE.parent / DRAWINGS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, Field, JsonValue
 
-from data.schema import ArmKind, Prediction, Record, Ticket
+from data.schema import ArmKind, Detail, Prediction, Record, Ticket
 from models.deployment import Arm, Challenger, Deployment, Shadow, Withheld
 from serving.arms import (
     Assignment,
@@ -24,7 +24,7 @@ from serving.arms import (
     watching,
 )
 from serving.assistants import Assistants
-from serving.batching import Batcher
+from serving.batching import Assistant, Batcher
 from serving.edge import anonymous_traceback
 from serving.running import Running, kinds
 from serving.settings import Settings
@@ -120,6 +120,7 @@ class Answering:
         key: str | None = None,
         arm: str | None = None,
         customer: str | None = None,
+        detail: Detail = "full",
     ) -> list[Told]:
         """What is told of each ticket, in order; all by the bundles that ran when it was asked.
 
@@ -128,6 +129,7 @@ class Answering:
         key : what the arm is drawn by; else each ticket's own id, else the answer's
         customer : the caller's key of who wrote them, kept with the answers
         arm : `champion` or the version of a bundle that answers, where no draw is wanted
+        detail : `decision`: without what is told beside it, and by a cascade where there is one
 
         Raises
         ------
@@ -144,7 +146,7 @@ class Answering:
         keys = [key or ticket.id or one for ticket, one in zip(tickets, ids, strict=True)]
         salt = self._settings.salt
         drawn = [chosen or assign(one, running.deployment, salt) for one in keys]
-        predictions = await self._ask(running, tickets, drawn)
+        predictions = await self._ask(running, tickets, drawn, detail)
         told = [
             self._told(ids[i], now, ticket, keys[i], predictions[i], drawn[i], customer)
             for i, ticket in enumerate(tickets)
@@ -204,7 +206,11 @@ class Answering:
         return chosen
 
     async def _ask(
-        self, running: Running, tickets: Sequence[Ticket], drawn: Sequence[Assignment]
+        self,
+        running: Running,
+        tickets: Sequence[Ticket],
+        drawn: Sequence[Assignment],
+        detail: Detail,
     ) -> list[Prediction]:
         """One prediction per ticket, each by the bundle drawn for it."""
         rows: dict[str, list[int]] = {}
@@ -212,7 +218,7 @@ class Answering:
             rows.setdefault(assignment.version, []).append(row)
         answers = await _together(
             [
-                self._timed(version, running, [tickets[i] for i in its])
+                self._timed(version, running.answering(version, detail), [tickets[i] for i in its])
                 for version, its in rows.items()
             ]
         )
@@ -224,12 +230,12 @@ class Answering:
         return [by_row[row] for row in range(len(tickets))]
 
     async def _timed(
-        self, version: str, running: Running, tickets: list[Ticket]
+        self, version: str, assistant: Assistant, tickets: list[Ticket]
     ) -> list[Prediction]:
         """The answers of one bundle; how long they took and whether they failed is counted."""
         began = time.perf_counter()
         try:
-            found = await self._batcher.predict(running.asked[version].assistant, tickets)
+            found = await self._batcher.predict(assistant, tickets)
         except Exception:  # of whatever kind: it is counted and goes on to the caller
             self._telemetry.arm_failed(version, len(tickets))
             raise

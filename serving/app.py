@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import BackgroundTasks, Body, Depends, FastAPI, Query, Response
 from fastapi.responses import PlainTextResponse
 
-from data.schema import Prediction, Ticket
+from data.schema import Detail, Prediction, Ticket
 from serving import feedback_routes, history_routes, job_routes, pages, problems, review_routes
 from serving.answering import ARMS, Answering, Arms
 from serving.archive import Archive
@@ -15,6 +15,7 @@ from serving.arms import Keep
 from serving.assistants import Assistants
 from serving.batching import Batcher
 from serving.contract import (
+    DECISION,
     OTHER_PREDICTION,
     OTHER_TICKET,
     PREDICTION,
@@ -41,6 +42,16 @@ from serving.shadows import Shadows
 from serving.telemetry import Telemetry, Watched
 
 T = TypeVar("T")
+
+AskedFor = Annotated[
+    Detail,
+    Query(
+        description="`decision`: the labels and what is to be done, in a fraction of the time, "
+        "without what is told beside them: words, evidence, sentiment, entities, similar tickets. "
+        "Where the model holds a cascade, the linear member alone decides about tickets that are "
+        "shown to need no other; `tier` tells, and nobody looked whether they are novel"
+    ),
+]
 
 DESCRIPTION = """\
 Reads support tickets, routes what it can prove it may route, and asks a person about the rest.
@@ -108,8 +119,9 @@ def create_app(
         key: str | None,
         arm: str | None,
         customer: str | None,
+        detail: Detail,
     ) -> list[Prediction]:
-        told = await in_time(answering.answer(tickets, key, arm, customer))
+        told = await in_time(answering.answer(tickets, key, arm, customer, detail))
         later.add_task(answering.watch, told)
         return [one.prediction for one in told]
 
@@ -119,7 +131,7 @@ def create_app(
         summary="Answer one ticket",
         dependencies=[Depends(require_json)],
         responses={
-            200: example(PREDICTION),
+            200: examples(full=PREDICTION, decision=DECISION),
             **problem_docs(400, 413, 415, 422, problems.HeaderError, 500, 503, 504),
         },
     )
@@ -129,10 +141,11 @@ def create_app(
         key: AssignmentKey = None,
         arm: ArmName = None,
         customer: Customer = None,
+        detail: AskedFor = "full",
     ) -> Prediction:
         """One label per target, with its confidence and what to do with it."""
         check_one(ticket, settings)
-        return (await answer((ticket,), later, key, arm, customer))[0]
+        return (await answer((ticket,), later, key, arm, customer, detail))[0]
 
     @app.post(
         "/v1/predict/batch",
@@ -153,6 +166,7 @@ def create_app(
         arm: ArmName = None,
         customer: Customer = None,
         partial: Annotated[bool, Query(description="answer each ticket for itself")] = False,
+        detail: AskedFor = "full",
     ) -> BatchPrediction | PartialBatch:
         """One prediction per ticket, in order; `ticket_id` echoes the ticket's `id`.
 
@@ -161,7 +175,7 @@ def create_app(
         """
 
         async def part(tickets: tuple[Ticket, ...]) -> list[Prediction]:
-            return await answer(tickets, later, key, arm, customer)
+            return await answer(tickets, later, key, arm, customer, detail)
 
         if partial:
             return await answer_partially(batch, settings, part)

@@ -1,7 +1,9 @@
 """Requests that arrive together share one encoder call.
 
 There is no waiting window: while the one worker thread is busy, tickets gather, and the next call
-takes what has gathered. An idle service answers a lone ticket at once.
+takes what has gathered. An idle service answers a lone ticket at once. The oldest ticket is always
+in the next call, in the company of those alike in length (`grouping`); one that has been passed
+over for longer than a stated time is passed over no more.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ from typing import Protocol
 
 from data.errors import ModelError
 from data.schema import Neighbour, Prediction, Ticket
+from serving.grouping import CallLimits, cut, estimate_tokens
 from serving.problems import OverloadedError
 
 
@@ -25,23 +28,39 @@ class Assistant(Protocol):
         self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
     ) -> list[Prediction]: ...
 
+    def decide(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]: ...
+
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]: ...
 
 
 @dataclass(eq=False, frozen=True)
 class Job:
-    """Tickets of one request that go through the encoder together."""
+    """Tickets of one request that go through the encoder together.
+
+    Attributes
+    ----------
+    longest : tokens of its longest ticket
+    since : when it came, by the monotonic clock
+    """
 
     assistant: Assistant
     tickets: Sequence[Ticket]
     answer: asyncio.Future[list[Prediction]]
+    longest: int
+    since: float
+
+    def goes_with(self, other: "Job") -> bool:
+        """Whether one call may answer both."""
+        return self.assistant is other.assistant
 
 
 class Batcher:
     """Gathers tickets for one worker thread; call it from one event loop.
 
     A request names the assistant that answers it, so one that began with a bundle ends with it.
-    A large request puts one encoder batch at a time into the queue, so that single tickets pass
+    A large request puts one encoder call at a time into the queue, so that single tickets pass
     between its parts instead of waiting for the whole of it.
 
     Parameters
@@ -49,6 +68,8 @@ class Batcher:
     encoder_batch : tickets of one encoder call, at most
     max_waiting : tickets accepted and not yet answered, at most
     observe : told the number of tickets and the seconds of every encoder call
+    encoder_tokens : padded tokens of one encoder call, at most, unless one ticket alone has more
+    max_overtaken_ms : once a request has waited so long, none that came later goes before it
     """
 
     def __init__(
@@ -56,9 +77,13 @@ class Batcher:
         encoder_batch: int = 32,
         max_waiting: int = 512,
         observe: Callable[[int, float], None] | None = None,
+        *,
+        encoder_tokens: int = 4096,
+        max_overtaken_ms: float = 25.0,
     ) -> None:
-        self.encoder_batch = encoder_batch
+        self.limits = CallLimits(encoder_batch, encoder_tokens)
         self.max_waiting = max_waiting
+        self.max_overtaken = max_overtaken_ms / 1000
         self.waiting = 0
         self._observe = observe
         self._queue: deque[Job] = deque()
@@ -84,11 +109,13 @@ class Batcher:
             Whatever the assistant raised on these very tickets.
         """
         with self._admitted(len(tickets)):
-            predictions: list[Prediction] = []
-            for start in range(0, len(tickets), self.encoder_batch):
-                part = tickets[start : start + self.encoder_batch]
-                predictions += await self._submit(assistant, part)
-            return predictions
+            lengths = [estimate_tokens(ticket) for ticket in tickets]
+            found: dict[int, Prediction] = {}
+            for part in cut(lengths, self.limits):
+                longest = max(lengths[row] for row in part)
+                answers = await self._submit(assistant, [tickets[row] for row in part], longest)
+                found.update(zip(part, answers, strict=True))
+            return [found[row] for row in range(len(tickets))]
 
     async def find_similar(
         self, assistant: Assistant, ticket: Ticket, k: int
@@ -124,10 +151,10 @@ class Batcher:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _submit(
-        self, assistant: Assistant, tickets: Sequence[Ticket]
+        self, assistant: Assistant, tickets: Sequence[Ticket], longest: int
     ) -> asyncio.Future[list[Prediction]]:
         answer: asyncio.Future[list[Prediction]] = asyncio.get_running_loop().create_future()
-        self._queue.append(Job(assistant, tickets, answer))
+        self._queue.append(Job(assistant, tickets, answer, longest, time.monotonic()))
         if self._draining is None or self._draining.done():
             self._draining = asyncio.create_task(self._drain())
         return answer
@@ -137,21 +164,15 @@ class Batcher:
             await self._answer(self._gather())
 
     def _gather(self) -> list[Job]:
-        """The next jobs of one assistant that fit into one call; abandoned ones are left out."""
-        jobs: list[Job] = []
-        size = 0
-        while self._queue:
-            job = self._queue[0]
-            if jobs and (
-                job.assistant is not jobs[0].assistant
-                or size + len(job.tickets) > self.encoder_batch
-            ):
-                break
-            self._queue.popleft()
-            if not job.answer.done():
-                jobs.append(job)
-                size += len(job.tickets)
-        return jobs
+        """The jobs of the next call, the oldest among them; abandoned ones are left out."""
+        waiting = [job for job in self._queue if not job.answer.done()]
+        if not waiting:
+            self._queue.clear()
+            return []
+        chosen = choose(waiting, self.limits, time.monotonic() - self.max_overtaken)
+        taken = set(chosen)
+        self._queue = deque(job for job in waiting if job not in taken)
+        return chosen
 
     async def _answer(self, jobs: list[Job]) -> None:
         if not jobs:
@@ -198,3 +219,40 @@ class Batcher:
         if self._observe is not None:
             self._observe(len(tickets), seconds)
         return predictions
+
+
+class Call:
+    """One encoder call that is being put together, within its limits."""
+
+    def __init__(self, oldest: Job, limits: CallLimits) -> None:
+        self.jobs = [oldest]
+        self._limits = limits
+        self._tickets, self._longest = len(oldest.tickets), oldest.longest
+
+    def take(self, job: Job) -> bool:
+        """Take a job along if it belongs to the others and fits; whether it did."""
+        tickets, longest = self._tickets + len(job.tickets), max(self._longest, job.longest)
+        if not self.jobs[0].goes_with(job) or not self._limits.allow(tickets, longest):
+            return False
+        self.jobs.append(job)
+        self._tickets, self._longest = tickets, longest
+        return True
+
+
+def choose(waiting: Sequence[Job], limits: CallLimits, overdue: float) -> list[Job]:
+    """Jobs that share the next call: the oldest, then those most alike in length.
+
+    Parameters
+    ----------
+    waiting : in the order in which they came; at least one
+    overdue : what came before this moment is overtaken by nothing that came after it
+    """
+    oldest, *others = waiting
+    call = Call(oldest, limits)
+    for job in others:
+        if job.since <= overdue and not call.take(job):
+            return call.jobs
+    young = [job for job in others if job.since > overdue]
+    for job in sorted(young, key=lambda job: abs(job.longest - oldest.longest)):
+        call.take(job)
+    return call.jobs

@@ -12,6 +12,7 @@ from data.errors import ConflictError, StoreError
 from data.schema import Neighbour, Prediction, Record, Ticket
 from models.deployment import Withheld
 from models.manifest import Manifest
+from models.runtime_choice import RuntimeChoice
 from serving.assistants import Assistants, State
 from serving.faults import InvalidField
 from serving.problems import (
@@ -76,7 +77,29 @@ PREDICTION: dict[str, JsonValue] = {
         }
     ],
     "degraded": [],
+    "tier": None,
 }
+
+DECISION: dict[str, JsonValue] = {
+    **PREDICTION,
+    "targets": {
+        "team": {
+            "label": "networking",
+            "confidence": 0.98,
+            "decision": "auto",
+            "reason": "certified",
+            "threshold": 0.93,
+            "shortlist": [],
+            "words": [],
+            "evidence": [],
+        }
+    },
+    "sentiment": None,
+    "novelty": None,
+    "similar": [],
+    "tier": "linear",
+}
+"""The answer to the same ticket where only the decision is asked for."""
 
 OTHER_PREDICTION: dict[str, JsonValue] = {
     **PREDICTION,
@@ -201,6 +224,14 @@ class ModelCard(Record):
         description="what is read beside the targets, learned from public data: which, and its "
         "figures on the test rows of those"
     )
+    runtime: RuntimeChoice | None = Field(
+        description="what computes the networks in the worker that tells this, chosen when the "
+        "bundle was loaded, and the milliseconds of those that were timed"
+    )
+    runtimes: dict[str, dict[str, JsonValue]] = Field(
+        description="what was tried in torch's place when the bundle was made: how near its "
+        "answers are to torch's in full precision, and whether it may serve"
+    )
     libraries: dict[str, str]
 
     @classmethod
@@ -209,6 +240,8 @@ class ModelCard(Record):
         status = assistants.status
         serving = assistants.serving
         facts = {} if serving is None else _facts(serving.manifest)
+        if serving is not None:
+            facts["runtime"] = runtime_of(serving.assistant)
         if assistants.running is not None and serving is not None:
             deployment = assistants.running.deployment
             facts["withheld"] = deployment.withheld_of(serving.manifest.version)
@@ -221,13 +254,19 @@ NOTHING: dict[str, Any] = {
     "warning": None, "version": None, "dataset": None, "fallback": None, "created_at": None,
     "commit": None, "dirty": None, "targets": {}, "members": (), "weights": {},
     "class_weights": {}, "certificate": {}, "withheld": {},
-    "metrics": {}, "readers": {}, "libraries": {},
+    "metrics": {}, "readers": {}, "runtime": None, "runtimes": {}, "libraries": {},
 }  # fmt: skip
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
     facts = {name: getattr(manifest, name) for name in NOTHING if hasattr(manifest, name)}
     return {**facts, "warning": FALLBACK_WARNING if manifest.fallback else None}
+
+
+def runtime_of(assistant: object) -> RuntimeChoice | None:
+    """What computes the networks of an assistant; None where it does not say."""
+    found = getattr(getattr(assistant, "facts", None), "runtime", None)
+    return found if isinstance(found, RuntimeChoice) else None
 
 
 def example(media: JsonValue, description: str = "OK") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from data.schema import ArmKind, Neighbour, Prediction, Ticket
+from data.schema import ArmKind, Detail, Neighbour, Prediction, Ticket
 from models.deployment import Arm, Deployment
 from models.manifest import Manifest
 from serving.batching import Assistant
@@ -30,6 +30,31 @@ class Withholding:
         self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
     ) -> list[Prediction]:
         return self.assistant.predict(tickets, self.lost if lost is None else lost)
+
+    def decide(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
+        return self.assistant.decide(tickets, self.lost if lost is None else lost)
+
+    def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
+        return self.assistant.find_similar(texts, k)
+
+
+@dataclass(frozen=True, eq=False)
+class Deciding:
+    """A bundle in use that is asked for decisions and tells nothing beside them."""
+
+    assistant: Assistant
+
+    def predict(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
+        return self.assistant.decide(tickets, lost)
+
+    def decide(
+        self, tickets: Sequence[Ticket], lost: Mapping[str, Collection[str]] | None = None
+    ) -> list[Prediction]:
+        return self.assistant.decide(tickets, lost)
 
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
         return self.assistant.find_similar(texts, k)
@@ -58,6 +83,18 @@ class Running:
             else found
             for version, found in self.bundles.items()
         }
+
+    @cached_property
+    def deciding(self) -> Mapping[str, Assistant]:
+        """Who is asked for decisions alone, by version; one object each, so that calls are shared.
+
+        Such tickets share no call with those that are answered in full.
+        """
+        return {version: Deciding(found.assistant) for version, found in self.asked.items()}
+
+    def answering(self, version: str, detail: Detail) -> Assistant:
+        """Who is asked about a ticket of which this much is wanted."""
+        return self.asked[version].assistant if detail == "full" else self.deciding[version]
 
 
 def kinds(deployment: Deployment) -> Iterator[tuple[ArmKind, Arm]]:

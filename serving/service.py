@@ -5,7 +5,9 @@ the mounted app's, because errors, limits and documentation of BentoML's own rou
 shape.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import bentoml
@@ -13,6 +15,8 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.manifest import Manifest
+from models.runtime import TORCH
+from models.runtime_choice import RuntimeChoice
 from serving.app import create_app
 from serving.archive import Archive
 from serving.archive_metrics import ArchiveMetrics
@@ -56,21 +60,35 @@ class Door:
 door = Door()
 
 
-def load_bundle(folder: Path) -> tuple[Manifest, Assistant]:
+def load_bundle(
+    folder: Path, loaded: Callable[[RuntimeChoice], None] | None = None
+) -> tuple[Manifest, Assistant]:
     """Verify and construct a bundle, its arithmetic on the threads allowed.
+
+    Parameters
+    ----------
+    loaded : told what computes the networks
 
     Raises
     ------
     BundleError
         If the folder cannot be trusted.
     """
-    # Here and not above: BentoML's parent process imports this module and needs no torch.
-    import torch
-
+    # Here and not above: BentoML's parent process imports this module and needs no models.
     from models.bundle import load
+    from serving.freeing import trim
 
-    torch.set_num_threads(settings.threads)
-    return load(folder)
+    manifest, assistant = load(
+        folder, runtime=settings.runtime, precision=settings.precision, threads=settings.threads
+    )
+    if assistant.facts.runtime.name == TORCH:
+        import torch
+
+        torch.set_num_threads(settings.threads)
+    trim()  # what reading the parts took: some 60 MB
+    if loaded is not None:
+        loaded(assistant.facts.runtime)
+    return manifest, assistant if settings.cascade else assistant.without_cascade()
 
 
 @bentoml.service(
@@ -101,12 +119,17 @@ class TicketAssistantService:
         from models.publishing import open_store
         from serving.monitor import Monitor
         from serving.monitor_metrics import MonitorMetrics
+        from serving.runtime_metrics import RuntimeMetrics
 
         configure_logging()
         # Of its own, so that a process may build the service twice, as tests do.
         self.telemetry = Telemetry(CollectorRegistry())
         self.batcher = Batcher(
-            settings.encoder_batch, settings.max_waiting, observe=self.telemetry.encoded
+            settings.encoder_batch,
+            settings.max_waiting,
+            observe=self.telemetry.encoded,
+            encoder_tokens=settings.encoder_tokens,
+            max_overtaken_ms=settings.max_overtaken_ms,
         )
         jobs = Jobs(
             settings.jobs_folder,
@@ -123,7 +146,7 @@ class TicketAssistantService:
         )
         self.assistants = Assistants(
             open_store(settings.bundle_store),
-            load_bundle,
+            partial(load_bundle, loaded=RuntimeMetrics(self.telemetry.registry).loaded),
             settings.bundle_cache,
             Introduction(self.telemetry, self.archive),
         )

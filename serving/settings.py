@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data.schema import MAX_TEXT
+from models.runtime import RUNTIMES, TORCH
+from models.runtime_choice import AUTO, Precision
 
 
 class Settings(BaseSettings):
@@ -50,6 +52,16 @@ class Settings(BaseSettings):
         default=1,
         description="threads of one worker's arithmetic; more than one collapses on shared cores",
     )
+    runtime: str = Field(
+        default=AUTO,
+        description="what computes the networks: auto takes the fastest that the bundle ships, "
+        f"timed when it is loaded; or one of {TORCH}, {', '.join(RUNTIMES)}",
+    )
+    precision: Precision = Field(
+        default="same",
+        description="same: auto takes only runtimes whose answers do not depend on the processor; "
+        "fast: also bfloat16, where the processor has it the fastest",
+    )
     timeout_seconds: PositiveFloat = Field(
         default=20.0, description="a request not answered by then gets 504"
     )
@@ -58,7 +70,22 @@ class Settings(BaseSettings):
     max_tickets: PositiveInt = Field(default=256, description="tickets of one batch request")
     max_text: int = Field(default=MAX_TEXT, ge=1, le=MAX_TEXT, description="characters of a ticket")
 
-    encoder_batch: PositiveInt = Field(default=32, description="tickets of one encoder call")
+    cascade: bool = Field(
+        default=True,
+        description="whether the linear member may decide alone where only decisions are asked for",
+    )
+    encoder_batch: PositiveInt = Field(
+        default=32, description="tickets of one encoder call, at most"
+    )
+    encoder_tokens: PositiveInt = Field(
+        default=4096,
+        description="padded tokens of one encoder call, at most; a longer ticket alone",
+    )
+    max_overtaken_ms: float = Field(
+        default=25.0,
+        ge=0,
+        description="a request that has waited so long is overtaken by none that came later",
+    )
     max_waiting: PositiveInt = Field(
         default=512, description="tickets accepted and not yet answered; beyond it 503 at once"
     )
@@ -119,6 +146,14 @@ class Settings(BaseSettings):
     job_gives_way: int = Field(
         default=8, ge=0, description="a job waits while more tickets than this wait for an answer"
     )
+
+    @field_validator("runtime")
+    @classmethod
+    def _is_a_runtime(cls, name: str) -> str:
+        known = (AUTO, TORCH, *RUNTIMES)
+        if name not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return name
 
     @model_validator(mode="after")
     def _a_full_batch_can_wait(self) -> Self:

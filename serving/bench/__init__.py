@@ -1,7 +1,9 @@
-"""What does it cost while it runs?
+"""How fast is it, and what does it cost while it runs?
 
-Each module is a command that asks a running server over HTTP and prints what it measured; none is
-part of the service. Read `reload` (bundles published under load).
+`python -m serving.bench` measures the service beside others: read `plan` (what is measured), `load`
+and `texts` (what is asked), `generator` (who asks), `systems` (who answers), `bench` (how it all
+goes), `soak` and `bulk`. `reload` (bundles published under load) and `shadows` are commands of
+their own that ask a running server. None is part of the service.
 
-May import `data`, `models` and the rest of `serving`.
+May import `data`, `models`, `evaluation` and the rest of `serving`.
 """

@@ -26,6 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.deployment import Deployment
 from models.publishing import open_store
+from serving.bench.load import arrivals
 
 TICKET = {"subject": "Printer", "text": "The printer on the second floor has been down since noon."}
 PATIENCE = 120.0
@@ -123,14 +124,6 @@ async def measure(
     finally:
         store.deploy(start.model_copy(update={"published_at": _now()}))
     return phases
-
-
-def arrivals(rate: float, seconds: float, draw: np.random.Generator) -> list[float]:
-    """Moments of a Poisson process in [0, seconds), at least one of them."""
-    moments = [draw.exponential(1 / rate)]
-    while moments[-1] < seconds:
-        moments.append(moments[-1] + draw.exponential(1 / rate))
-    return moments[:-1] or [0.0]
 
 
 async def _ask(client: httpx.AsyncClient, load: Sequence[float], phase: Phase) -> None:

@@ -1,6 +1,7 @@
 """The README quotes what was measured, and nothing else."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,23 +9,31 @@ import pytest
 
 from data.errors import DataError
 from evaluation import readme
+from evaluation.bench_tables import REPORT as BENCH_REPORT
+from evaluation.bench_tables import read_bench
+from evaluation.bench_tables import render_headlines as render_bench_headlines
 from evaluation.league.published import read_league
 from evaluation.league.results import LEAGUE as LEAGUE_RESULTS
 from evaluation.league.results import read_results as read_league_results
 from evaluation.league.table import render_headlines, render_league
 from evaluation.readme import (
+    BENCH,
     FIGURES,
     LEAGUE,
     LEAGUE_PAGE,
+    PERFORMANCE_PAGE,
     RESULTS,
     read_results,
     render_figures,
+    with_bench,
     with_part,
 )
+from tests.bench_fakes import make_report
 
 ROOT = Path(__file__).parents[2]
 MARKERS = "<!-- figures: begin -->\nold\n<!-- figures: end -->"
 LEAGUE_MARKERS = "<!-- league: begin -->\n<!-- league: end -->"
+BENCH_MARKERS = "<!-- bench: begin -->\n<!-- bench: end -->"
 
 
 def test_the_figures_in_the_readme_are_those_that_were_kept() -> None:
@@ -39,6 +48,14 @@ def test_the_league_in_the_readme_is_the_one_that_was_run() -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_part(page, LEAGUE, render_headlines(results)) == page
     assert (ROOT / LEAGUE_PAGE).read_text(encoding="utf-8") == render_league(results)
+
+
+def test_the_benchmark_in_the_pages_is_the_one_that_was_run() -> None:
+    report = read_bench(ROOT / BENCH_REPORT)
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_part(page, BENCH, render_bench_headlines(report)) == page
+    page = (ROOT / PERFORMANCE_PAGE).read_text(encoding="utf-8")
+    assert with_bench(page, report) == page
 
 
 def test_no_kept_figure_is_of_the_synthetic_sample() -> None:
@@ -75,7 +92,10 @@ def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch
     reports = tmp_path / "evaluation/reports/metrics.json"
     reports.write_text(json.dumps(metrics), encoding="utf-8")
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(f"{MARKERS}\n{LEAGUE_MARKERS}\n", encoding="utf-8")
+    shutil.copy(ROOT / PERFORMANCE_PAGE, tmp_path / PERFORMANCE_PAGE)
+    markers = f"{MARKERS}\n{LEAGUE_MARKERS}\n{BENCH_MARKERS}\n"
+    (tmp_path / "README.md").write_text(markers, encoding="utf-8")
+    (tmp_path / BENCH_REPORT).write_text(make_report().model_dump_json(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["readme", "keep", "shipped"])
     readme.main()
@@ -85,6 +105,9 @@ def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch
     kept = json.loads((tmp_path / "docs/results/shipped.json").read_text(encoding="utf-8"))
     assert "| 97.0\u00a0% | 94.0\u00a0% | 2 |" in page
     assert "slices" not in kept["targets"]["queue"]
+    assert "Invented 3000, 2 cores" in page
+    assert "Invented 3000" in (tmp_path / PERFORMANCE_PAGE).read_text(encoding="utf-8")
+    assert (tmp_path / "docs/performance/throughput.svg").read_text().startswith("<?xml")
 
 
 def test_published_figures_stand_beside_ours_only_on_their_own_split() -> None:

@@ -1,11 +1,15 @@
 import asyncio
+import random
+import threading
+import time
 from collections.abc import Sequence
 
 import pytest
 
 from data.errors import ModelError
-from data.schema import Prediction, Ticket
+from data.schema import Neighbour, Prediction, Ticket
 from serving.batching import Batcher
+from serving.grouping import CallLimits, estimate_tokens
 from serving.problems import OverloadedError
 from tests.serving.fakes import RuleAssistant
 
@@ -65,6 +69,107 @@ def test_a_single_ticket_passes_between_the_parts_of_a_large_request(rule: RuleA
         return order
 
     assert asyncio.run(scenario()) == ["single", "large"]
+
+
+class Recording:
+    """Remembers the tickets of every call; the first call waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[Ticket]] = []
+        self.may_go_on = threading.Event()
+
+    def predict(self, tickets: Sequence[Ticket], lost: object = None) -> list[Prediction]:
+        assert self.may_go_on.wait(10)
+        self.calls.append(list(tickets))
+        facts = {"bundle": "invented", "fallback": True, "language": None, "targets": {}}
+        return [Prediction(ticket_id=ticket.id, **facts) for ticket in tickets]
+
+    def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
+        raise NotImplementedError
+
+    @property
+    def names(self) -> list[list[str | None]]:
+        return [[ticket.id for ticket in call] for call in self.calls]
+
+
+def recorded(batcher: Batcher, requests: Sequence[Sequence[Ticket]]) -> Recording:
+    """What is called when the first request runs while all the others wait."""
+    assistant = Recording()
+
+    async def scenario() -> None:
+        tasks = []
+        for request in requests:
+            tasks.append(asyncio.create_task(batcher.predict(assistant, request)))
+            await asyncio.sleep(0.001)
+        assistant.may_go_on.set()
+        answers = await asyncio.gather(*tasks)
+        assert [ids(answer) for answer in answers] == [[t.id for t in r] for r in requests]
+
+    asyncio.run(scenario())
+    return assistant
+
+
+def of_length(name: str, tokens: int) -> Ticket:
+    ticket = Ticket(id=name, text="x" * (4 * (tokens - 2)))
+    assert estimate_tokens(ticket) == tokens
+    return ticket
+
+
+@pytest.mark.parametrize("overtaken_ms", [0, 10_000])
+def test_no_call_ever_exceeds_its_limits(overtaken_ms: float) -> None:
+    draw = random.Random(7)
+    requests = [
+        [of_length(f"{i}-{j}", draw.randint(3, 300)) for j in range(draw.choice([1, 1, 1, 9]))]
+        for i in range(60)
+    ]
+    limits = CallLimits(tickets=6, tokens=900)
+    batcher = Batcher(6, encoder_tokens=900, max_overtaken_ms=overtaken_ms)
+    calls = recorded(batcher, requests).calls
+    assert sum(len(call) for call in calls) == sum(len(request) for request in requests)
+    for call in calls:
+        assert limits.allow(len(call), max(map(estimate_tokens, call)))
+    assert max(map(len, calls)) == 6
+
+
+def test_the_oldest_is_joined_by_those_of_like_length() -> None:
+    lengths = {"first": 3, "a": 10, "long": 200, "b": 12, "longer": 250, "c": 11}
+    batcher = Batcher(encoder_tokens=500, max_overtaken_ms=10_000)
+    found = recorded(batcher, [[of_length(name, n)] for name, n in lengths.items()])
+    assert found.names == [["first"], ["a", "c", "b"], ["long", "longer"]]
+
+
+def test_who_has_waited_long_enough_is_overtaken_by_nobody() -> None:
+    lengths = {"first": 3, "a": 10, "long": 200, "b": 12, "longer": 250, "c": 11}
+    batcher = Batcher(encoder_tokens=500, max_overtaken_ms=0)
+    found = recorded(batcher, [[of_length(name, n)] for name, n in lengths.items()])
+    assert found.names == [["first"], ["a", "long"], ["b", "longer"], ["c"]]
+
+
+def test_a_ticket_longer_than_a_call_may_be_is_answered_alone() -> None:
+    requests = [[of_length("first", 3)], [of_length("huge", 900)], [of_length("small", 3)]]
+    batcher = Batcher(encoder_tokens=100, max_overtaken_ms=10_000)
+    assert recorded(batcher, requests).names == [["first"], ["huge"], ["small"]]
+
+
+def test_as_many_tickets_wait_as_may_and_not_one_more(rule: RuleAssistant) -> None:
+    async def scenario() -> None:
+        batcher = Batcher(max_waiting=5)
+        rule.gate.clear()
+        accepted = [
+            asyncio.create_task(batcher.predict(rule, tickets(*names))) for names in ("ab", "cde")
+        ]
+        await asyncio.sleep(0.01)
+        assert batcher.waiting == 5
+        began = time.monotonic()
+        with pytest.raises(OverloadedError) as refused:
+            await batcher.predict(rule, tickets("f"))
+        assert time.monotonic() - began < 0.1, "whoever is refused does not wait for it"
+        assert refused.value.retry_after
+        rule.gate.set()
+        assert [ids(found) for found in await asyncio.gather(*accepted)] == [["a", "b"], [*"cde"]]
+        assert ids(await batcher.predict(rule, tickets(*"fghij"))) == [*"fghij"]
+
+    asyncio.run(scenario())
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(rule: RuleAssistant) -> None:
@@ -127,7 +232,7 @@ def test_requests_for_different_bundles_never_share_a_call(rule: RuleAssistant) 
         await asyncio.gather(first, *rest)
 
     asyncio.run(scenario())
-    assert rule.calls == [1, 2, 2]
+    assert rule.calls == [1, 4]
     assert other.calls == [2]
 
 

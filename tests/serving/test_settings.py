@@ -54,3 +54,14 @@ def test_a_queue_too_short_for_a_full_batch_is_refused() -> None:
 def test_settings_cannot_be_changed_later() -> None:
     with pytest.raises(ValidationError):
         Settings().threads = 2  # type: ignore[misc]
+
+
+def test_a_runtime_is_pinned_by_its_name_and_an_unknown_one_refuses_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (Settings().runtime, Settings().precision) == ("auto", "same")
+    monkeypatch.setenv("TICKETS_RUNTIME", "openvino-bf16")
+    assert Settings().runtime == "openvino-bf16"
+    monkeypatch.setenv("TICKETS_RUNTIME", "tensorrt")
+    with pytest.raises(ValidationError, match="must be one of auto, torch, onnxruntime-f32"):
+        Settings()
