@@ -21,8 +21,9 @@ export DO_NOT_TRACK = true
 export DVC_NO_ANALYTICS = 1
 export ITERATIVE_DO_NOT_TRACK = 1
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
+export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league retrain replay monitor schedule report
+.PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league retrain replay monitor schedule report bench
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +77,9 @@ schedule: install  ## run monitor, experiment, drift, collect, retrain and repor
 
 report: install  ## last month of the service as one page
 	python -m pipelines.report_period
+
+bench: install  ## measure serving beside others, about 45 minutes, resumable (QUICK=1 | SOAK=minutes)
+	python -m serving.bench $(if $(QUICK),--quick) $(if $(SOAK),--soak $(SOAK))
 
 summary: install  ## print the figures of the last run again
 	@python -m evaluation.summary

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from evaluation.cascade import TwoTiers, measure_cascade
 from evaluation.certificate import class_table
 from evaluation.comparison import compare
 from evaluation.intervals import Counts, draw_counts, measure_with_intervals
@@ -120,6 +121,7 @@ def assess_target(
     seed: int,
     *,
     ordered: bool = False,
+    cascade: TwoTiers | None = None,
 ) -> TargetAssessment:
     """Every figure of one target, on the test tickets whose label is known.
 
@@ -129,12 +131,13 @@ def assess_target(
     members : each member alone, as it would stand in the ensemble's place
     routing : the certificate, as ensemble.json holds it
     ordered : whether the classes stand in order, from low to high
+    cascade : what its tiers answer to all tickets, where there is one
 
     Returns
     -------
     TargetAssessment; its `figures` are JSON-ready: the figures of the ensemble at the top,
-    `members`, `comparison` (ensemble minus member), `without_near_train`, `shortlist`, `classes`
-    and `slices`.
+    `members`, `comparison` (ensemble minus member), `without_near_train`, `shortlist`, `classes`,
+    `slices`, and `cascade` where there is one.
     """
     rows = np.flatnonzero(labels >= 0)
     known = tickets.take(rows)
@@ -157,6 +160,8 @@ def assess_target(
         figures |= measure_levels(outcomes, counts)
     if shortlist is not None:
         figures["shortlist"] = _measure_shortlist(outcomes, shortlist)
+    if cascade is not None:
+        figures["cascade"] = measure_cascade(outcomes, cascade.take(rows), classes)
     return TargetAssessment(target, classes, known, outcomes, others, routing, figures)
 
 

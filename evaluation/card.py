@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from evaluation.cascade import cascade_check
 from evaluation.files import Evaluation
 from evaluation.wording import (
     count,
@@ -162,7 +163,8 @@ def _certificate(evaluation: Evaluation) -> str:
             ]
         if checked := held_out_check(routing):
             lines.append(f"\n{_cell(checked)}")
-        checks = (languages_check(routing), levels_check(found.figures))
+        figures = found.figures
+        checks = (languages_check(routing), levels_check(figures), cascade_check(figures))
         lines += [f"\n{_cell(check)}" for check in checks if check]
         lines += [f"\n{_cell(note)}" for note in routing.get("notes", ())]
         parts.append("\n".join(lines))
@@ -198,6 +200,12 @@ def _making(evaluation: Evaluation) -> str:
         lines.append(
             f"- One ticket: {number(evaluation.latency['p50_ms'], 1)} ms (median), "
             f"{number(evaluation.latency['p95_ms'], 1)} ms (95 %), one thread"
+        )
+    if tiers := evaluation.tiers:
+        lines.append(
+            f"- Decisions about 1,000 tickets: {number(tiers['seconds_per_1000'], 1)} s, "
+            f"{number(tiers['seconds_per_1000_alone'], 1)} s if all members decide about each, "
+            "one thread"
         )
     return "\n".join(["`dvc repro`, from the parameters in the manifest:", "", *lines])
 

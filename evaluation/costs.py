@@ -32,7 +32,8 @@ def read_costs(folder: Path, members: Sequence[str]) -> dict[str, dict[str, floa
     """
     costs: dict[str, dict[str, float]] = {"seconds": {}, "peak_mib": {}}
     trained = [f"train@{member}" for member in members]
-    for stage in ("fetch", "prepare", "lessons", *trained, "ensemble", "memory", "readers"):
+    beside = ("memory", "cascade", "readers", "runtime", "tradeoffs")
+    for stage in ("fetch", "prepare", "lessons", *trained, "ensemble", *beside):
         path = folder / f"{stage}.json"
         record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         for name, by_stage in costs.items():

@@ -14,6 +14,7 @@ from evaluation.assessment import TargetAssessment
 from evaluation.curves import confusion_rows, reliability_table, risk_coverage_table
 from evaluation.league.published import Table
 from evaluation.suites import BehaviorReport
+from evaluation.tradeoffs import Design
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,11 @@ class Evaluation:
     latency : from `evaluation.costs.measure_latency`; empty where not measured
     label_errors : from `evaluation.label_errors`, all targets together
     excerpts : id -> text of the tickets the report shows as suspected label errors
+    tiers : from `evaluation.cascade_costs.measure_tiers`; empty where not measured
     machine : cores and instructions, see `evaluation.costs.describe_machine`
+    designs : what other choices of members are worth and take; none where that was not measured
     readers : what is read beside the targets -> data set, figures and intervals on its test rows
+    runtimes : what was tried in torch's place, see `models.runtime_file.RuntimeFile.facts`
     """
 
     summary: Mapping[str, Any]
@@ -44,6 +48,9 @@ class Evaluation:
     params: Mapping[str, Any]
     readers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     machine: Mapping[str, str | int] = field(default_factory=dict)
+    tiers: Mapping[str, float] = field(default_factory=dict)
+    designs: tuple[Design, ...] = ()
+    runtimes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def fallback(self) -> bool:
@@ -68,10 +75,12 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Any]:
         "bundle": evaluation.bundle,
         "n_test": evaluation.n_test,
         "readers": evaluation.readers,
+        "runtimes": evaluation.runtimes,
         "seconds": dict(evaluation.costs["seconds"]),
         "peak_mib": dict(evaluation.costs["peak_mib"]),
         "machine": dict(evaluation.machine),
         "latency": dict(evaluation.latency),
+        "cascade": dict(evaluation.tiers),
         "behavior": None
         if evaluation.behavior is None
         else {

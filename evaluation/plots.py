@@ -33,7 +33,7 @@ SIZE = (6.0, 4.8)
 
 _STYLES = ((ACCENT, "-", "o"), (WARM, "--", "s"), (GREEN, "-.", "^"), (INK, ":", "D"))
 
-_RC: Any = {
+RC: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10.5,
@@ -56,7 +56,7 @@ _RC: Any = {
 
 def reliability_figure(table: pd.DataFrame, ece: float) -> Figure:
     """Accuracy against confidence per bin, with the number of tickets below it."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = Figure(figsize=SIZE, layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         top.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="perfect")
@@ -90,7 +90,7 @@ def risk_coverage_figure(
     ----------
     certified : (share routed automatically, its measured accuracy); None where nothing is
     """
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
         lowest = min(float(table["accuracy"].iloc[-1]) for table in tables.values())
@@ -135,7 +135,7 @@ def confusion_figure(counts: Integers, classes: Sequence[str]) -> Figure:
     """Share of each given label that was answered as each class."""
     k = len(classes)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    with mpl.rc_context({**_RC, "axes.grid": False}):
+    with mpl.rc_context({**RC, "axes.grid": False}):
         side = max(4.0, min(0.55 * k + 2.0, 24.0))
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.subplots()

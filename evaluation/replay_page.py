@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from evaluation.plots import _RC, ACCENT, FAINT, WARM, to_svg
+from evaluation.plots import ACCENT, FAINT, RC, WARM, to_svg
 from evaluation.templates import open_templates
 
 TEMPLATE = "replay_page.html.j2"
@@ -33,7 +33,7 @@ def render_page(facts: Mapping[str, Any]) -> str:
 
 def curves_figure(real: Mapping[str, Any]) -> Figure:
     """Accuracy above, automation below, by month; promotions and alerts are marked."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = Figure(figsize=SIZE, layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
         names = list(dict.fromkeys(month["month"] for month in real["months"]))

@@ -10,9 +10,11 @@ from markupsafe import Markup
 
 from evaluation import plots, wording
 from evaluation.assessment import TargetAssessment
+from evaluation.cascade import cascade_check
 from evaluation.curves import confusion_counts, reliability_table, risk_coverage_table
 from evaluation.files import Evaluation
 from evaluation.templates import open_templates
+from evaluation.tradeoff_plot import tradeoff_figure
 
 TEMPLATE = "report.html.j2"
 EXCERPT = 260
@@ -47,6 +49,7 @@ def render_report(evaluation: Evaluation) -> str:
         targets=[_target_view(evaluation, found) for found in evaluation.targets.values()],
         columns=SYSTEM_COLUMNS,
         stages=_stages(evaluation),
+        tradeoffs=_tradeoffs(evaluation),
         params=yaml.safe_dump(dict(evaluation.params), sort_keys=False, allow_unicode=True),
     )
 
@@ -127,6 +130,8 @@ def _target_view(evaluation: Evaluation, found: TargetAssessment) -> dict[str, A
         "levels_check": wording.levels_check(figures),
         "languages_check": wording.languages_check(found.routing),
         "held_out_check": wording.held_out_check(found.routing),
+        "cascade": figures.get("cascade"),
+        "cascade_check": cascade_check(figures),
         "hundred": wording.hundred_tickets(
             figures["certified_automation"] or 0.0, figures["automatic_accuracy"]
         ),
@@ -166,6 +171,19 @@ def _inline(found: TargetAssessment) -> dict[str, Markup]:
         name: Markup(plots.to_svg(drawn[name], f"{found.target}-{name}", alt))  # noqa: S704
         for name, alt in told.items()
     }
+
+
+def _tradeoffs(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Target by target, the designs with their drawing, the quickest first."""
+    views = []
+    for target in dict.fromkeys(design.target for design in evaluation.designs):
+        designs = [design for design in evaluation.designs if design.target == target]
+        designs.sort(key=lambda design: design.milliseconds)
+        alt = f"Accuracy and automation of {target} against milliseconds; the table has the figures"
+        drawing = plots.to_svg(tradeoff_figure(designs), f"{target}-tradeoffs", alt)
+        # As in `_inline`: our own drawing.
+        views.append({"target": target, "designs": designs, "drawing": Markup(drawing)})  # noqa: S704
+    return views
 
 
 def _matrix_view(found: TargetAssessment, counts: np.ndarray) -> list[dict[str, Any]]:

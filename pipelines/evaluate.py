@@ -17,18 +17,24 @@ from evaluation import behavior, label_errors
 from evaluation.assessment import EvaluateParams, System, TargetAssessment, TestTickets
 from evaluation.assessment import assess_target as assess
 from evaluation.card import render_card
+from evaluation.cascade import TwoTiers, answer_tiers
+from evaluation.cascade_costs import Decider, measure_tiers
 from evaluation.costs import Predictor, describe_machine, measure_latency, read_costs
 from evaluation.files import Evaluation, metrics_of, plot_tables, write_json
 from evaluation.league.published import make_tables, read_league
 from evaluation.report import LABEL_ERRORS, draw_figures, render_report
 from evaluation.suites import read_suites
+from evaluation.tradeoffs import FILE as DESIGNS
+from evaluation.tradeoffs import Design, read_designs
 from models.assistant import MEMORY, Facts, TicketAssistant
 from models.bundle import content_version
+from models.cascade import FIRST, Cascade
 from models.ensemble import Ensemble, EnsembleParams, read_ensemble
 from models.routing import RoutingParams, RoutingPolicy
+from models.runtime_file import find_runtime_file
 from pipelines import run
 from pipelines.ensemble import fit_target, read_answers
-from pipelines.memory import NOVELTY
+from pipelines.memory import read_novel
 from pipelines.params import LanguageParams, read_params
 from pipelines.train import PREPARED, RECORDS, TRAINED
 
@@ -40,7 +46,7 @@ Answers = Mapping[str, NDArray[np.float32]]
 """Target -> probabilities of shape (n_rows, n_classes), NaN rows where unknown."""
 
 
-class Assistant(Predictor, behavior.Assistant, Protocol):
+class Assistant(Predictor, Decider, behavior.Assistant, Protocol):
     """What is asked about single tickets; a TicketAssistant is one."""
 
 
@@ -60,7 +66,10 @@ def evaluate(
     costs: Mapping[str, Mapping[str, float]] | None = None,
     told: Mapping[str, Any] | None = None,
     readers: Mapping[str, Any] | None = None,
+    runtimes: Mapping[str, Any] | None = None,
     toned: Collection[str] = (),
+    cascade: Cascade | None = None,
+    designs: Sequence[Design] = (),
 ) -> Evaluation:
     """Everything the report tells, from the answers that the stages before left.
 
@@ -73,7 +82,10 @@ def evaluate(
         None: none is, and that of the prepared table
     told : params of the whole run, shown in the report
     readers : what is read beside the targets, see `models.readers.ReaderFacts`
+    runtimes : what was tried in torch's place, see `models.runtime_file`
     toned : targets that the tone of a ticket may change
+    cascade : measured against the whole ensemble, where there is one
+    designs : what other choices of members are worth, see the stage `tradeoffs`
 
     Raises
     ------
@@ -84,6 +96,13 @@ def evaluate(
     tickets = read_test_tickets(prepared, texts)
     languages = tickets.languages if spoken is None else spoken
     unlike = np.zeros(len(tickets), dtype=bool) if novel is None else novel
+    tiers: dict[str, TwoTiers] = {}
+    if cascade is not None:
+        first, second = (
+            answers_on_test(prepared, members[FIRST]),
+            answers_on_test(prepared, answers),
+        )
+        tiers = answer_tiers(cascade, first, second, languages, unlike)
     targets = {
         target: assess_target(
             prepared,
@@ -96,6 +115,7 @@ def evaluate(
             routing,
             params,
             seed,
+            tiers.get(target),
         )
         for target in labelled_targets(prepared)
     }
@@ -110,6 +130,8 @@ def evaluate(
         targets=targets,
         costs=costs if costs is not None else {"seconds": {}, "peak_mib": {}},
         latency={} if assistant is None else measure_latency(assistant, tickets.texts),
+        tiers={} if assistant is None else measure_tiers(assistant, tickets.texts),
+        designs=tuple(designs),
         behavior=None
         if assistant is None
         else behavior.run_behavior(
@@ -135,6 +157,7 @@ def evaluate(
         excerpts={name: by_id[name] for name in shown},
         params=told or {},
         readers=readers or {},
+        runtimes=runtimes or {},
         machine=describe_machine(),
     )
 
@@ -163,6 +186,7 @@ def assess_target(
     routing: RoutingParams,
     params: EvaluateParams,
     seed: int,
+    cascade: TwoTiers | None = None,
 ) -> TargetAssessment:
     """One target: the ensemble as it serves, and each member as if it served alone.
 
@@ -188,7 +212,14 @@ def assess_target(
         params.bootstrap,
         seed,
         ordered=target in prepared.ordered,
+        cascade=cascade,
     )
+
+
+def answers_on_test(prepared: Prepared, answers: Answers) -> dict[str, NDArray[np.float64]]:
+    """Target -> probabilities of the test tickets."""
+    test = prepared.rows("test")
+    return {target: found[test].astype(np.float64) for target, found in answers.items()}
 
 
 def speaks(policy: RoutingPolicy, languages: Sequence[str | None]) -> NDArray[np.bool_]:
@@ -212,13 +243,8 @@ def served_languages(prepared: Prepared, params: LanguageParams) -> list[str | N
 
 def novel_tickets(prepared: Prepared, folder: Path) -> NDArray[np.bool_] | None:
     """Which test tickets the memory takes for novel, shape (n_test,); None without a memory."""
-    if not (folder / NOVELTY).is_file():
-        return None
-    with np.load(folder / NOVELTY, allow_pickle=False) as stored:
-        novel = stored["novel"]
-    if len(novel) != len(prepared):
-        raise DataError(f"{folder / NOVELTY} speaks of other tickets: run the stage memory again")
-    return np.asarray(novel[prepared.rows("test")], dtype=bool)
+    novel = read_novel(folder, prepared)
+    return None if novel is None else novel[prepared.rows("test")]
 
 
 def read_test_tickets(prepared: Prepared, texts: list[str]) -> TestTickets:
@@ -283,6 +309,7 @@ def main() -> None:
         costs = read_costs(RECORDS, params.ensemble.members)
         members = {name: read_answers(TRAINED / name, prepared) for name in params.ensemble.members}
         assistant = TicketAssistant.load_parts(TRAINED, facts)
+        exported = find_runtime_file(TRAINED)
         evaluation = evaluate(
             prepared,
             members,
@@ -301,7 +328,10 @@ def main() -> None:
                 name: found.model_dump(mode="json")
                 for name, found in assistant.readers.facts.items()
             },
+            runtimes={} if exported is None else exported.facts,
             toned={*prepared.ordered, *params.ordinal.targets},
+            cascade=assistant.cascade,
+            designs=read_designs(REPORTS / DESIGNS),
         )
         # The report is part of what it tells the time of; the rest of it takes a second or two.
         costs["seconds"]["evaluate"] = round(time.perf_counter() - began, 1)

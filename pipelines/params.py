@@ -13,6 +13,7 @@ from evaluation.drift_report import Rules as DriftRules
 from evaluation.gate_params import GateParams
 from evaluation.period_params import ReportParams
 from evaluation.trust_params import FeedbackParams
+from models.cascade import CascadeParams
 from models.embedding import EmbeddingParams
 from models.ensemble import EnsembleParams
 from models.finetuned import FinetunedParams
@@ -20,6 +21,7 @@ from models.linear import LinearParams
 from models.memory import MemoryParams
 from models.ordinal import OrdinalParams
 from models.routing import RoutingParams
+from models.runtime import RUNTIMES
 from pipelines.experiment_params import ExperimentParams
 from pipelines.monitor_params import MonitorParams
 from pipelines.schedule_params import ScheduleParams
@@ -112,6 +114,30 @@ class ReadersParams(Section):
     fallback: bool = Field(default=True, description="false: data that cannot be had stop the run")
 
 
+class RuntimeParams(Section):
+    """What may stand in for torch when tickets are answered, and how alike it must answer."""
+
+    offered: tuple[str, ...] = Field(
+        default=("onnxruntime-f32", "openvino-bf16", "onnxruntime-int8"),
+        description="names in models.runtime.RUNTIMES; none: torch serves",
+    )
+    tickets: int = Field(default=1000, ge=1, description="of calibration, that all are asked")
+    budget: float = Field(
+        default=0.005, ge=0, le=1, description="share of tickets whose decision may change"
+    )
+    entity_budget: float = Field(
+        default=0.02, ge=0, le=1, description="share of tickets whose entities may change"
+    )
+
+    @field_validator("offered")
+    @classmethod
+    def _are_runtimes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in RUNTIMES:
+                raise ValueError(f"no runtime {name!r}; known: {', '.join(RUNTIMES)}")
+        return names
+
+
 class RegistryParams(Section):
     """Where bundles are registered."""
 
@@ -133,7 +159,9 @@ class Params(Section):
     routing: RoutingParams = RoutingParams()
     ordinal: OrdinalParams = OrdinalParams()
     memory: MemoryParams = MemoryParams()
+    cascade: CascadeParams = CascadeParams()
     readers: ReadersParams = ReadersParams()
+    runtime: RuntimeParams = RuntimeParams()
     evaluate: EvaluateParams = EvaluateParams()
     drift: DriftRules = DriftRules()
     gate: GateParams = GateParams()

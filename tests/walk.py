@@ -20,6 +20,7 @@ SMALL: dict[str, Any] = {
         "final": [{"epochs": 1, "learning_rate": 1e-4}],
     },
     "readers": {"sentiment": None, "entities": None},
+    "runtime": {"offered": ["onnxruntime-f32"], "tickets": 30},
     "evaluate": {"bootstrap": 50, "behavior_tickets": 20},
 }
 """Params that make the walk a matter of seconds; the code it takes is the same."""
@@ -58,5 +59,15 @@ def take_all(monkeypatch: pytest.MonkeyPatch) -> None:
     take("prepare", monkeypatch)
     for member in ("linear", "embedding", "finetuned"):
         take("train", monkeypatch, member)
-    for stage in ("ensemble", "memory", "readers", "evaluate", "bundle", "register"):
+    for stage in (
+        "ensemble",
+        "memory",
+        "cascade",
+        "readers",
+        "runtime",
+        "tradeoffs",
+        "evaluate",
+        "bundle",
+        "register",
+    ):
         take(stage, monkeypatch)
