@@ -32,12 +32,13 @@ from evaluation.files import without_slices
 from evaluation.league.published import DatasetLeague, Published, read_league
 from evaluation.league.results import read_results as read_league_results
 from evaluation.league.table import render_headlines, render_league
+from evaluation.replay_summary import read_replay, render_replay
 from evaluation.summary import REPORTS, read_metrics
 from evaluation.wording import DASH, interval, number, percent
 
 README = Path("README.md")
 RESULTS = Path("docs/results")
-FIGURES, LEAGUE, BENCH = "figures", "league", "bench"
+FIGURES, LEAGUE, BENCH, REPLAY = "figures", "league", "bench", "replay"
 """Names of the generated parts of the README, each between two markers."""
 
 LEAGUE_PAGE = Path("docs/league.md")
@@ -147,6 +148,7 @@ def main() -> None:
     page = with_part(README.read_text(encoding="utf-8"), FIGURES, figures)
     page = with_part(page, LEAGUE, render_headlines(results))
     page = with_part(page, BENCH, render_bench_headlines(bench))
+    page = with_part(page, REPLAY, render_replay(read_replay()))
     README.write_text(page, encoding="utf-8")
     LEAGUE_PAGE.write_text(render_league(results), encoding="utf-8")
     performance = with_bench(PERFORMANCE_PAGE.read_text(encoding="utf-8"), bench)

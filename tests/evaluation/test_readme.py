@@ -22,18 +22,23 @@ from evaluation.readme import (
     LEAGUE,
     LEAGUE_PAGE,
     PERFORMANCE_PAGE,
+    REPLAY,
     RESULTS,
     read_results,
     render_figures,
     with_bench,
     with_part,
 )
+from evaluation.replay_summary import REPLAY as REPLAY_REPORT
+from evaluation.replay_summary import read_replay, render_replay
+from evaluation.wording import percent
 from tests.bench_fakes import make_report
 
 ROOT = Path(__file__).parents[2]
 MARKERS = "<!-- figures: begin -->\nold\n<!-- figures: end -->"
 LEAGUE_MARKERS = "<!-- league: begin -->\n<!-- league: end -->"
 BENCH_MARKERS = "<!-- bench: begin -->\n<!-- bench: end -->"
+REPLAY_MARKERS = "<!-- replay: begin -->\n<!-- replay: end -->"
 
 
 def test_the_figures_in_the_readme_are_those_that_were_kept() -> None:
@@ -56,6 +61,20 @@ def test_the_benchmark_in_the_pages_is_the_one_that_was_run() -> None:
     assert with_part(page, BENCH, render_bench_headlines(report)) == page
     page = (ROOT / PERFORMANCE_PAGE).read_text(encoding="utf-8")
     assert with_bench(page, report) == page
+
+
+def test_the_replay_in_the_readme_is_the_one_that_was_played() -> None:
+    report = read_replay(ROOT / REPLAY_REPORT)
+    assert report is not None
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_part(page, REPLAY, render_replay(report)) == page
+    assert report["complete"]
+    for year in report["real"]["years"]:
+        assert f"| {year['year']} | {percent(year['fixed']['accuracy'])} |" in page
+
+
+def test_what_was_not_played_is_not_told(tmp_path: Path) -> None:
+    assert "No replay is kept" in render_replay(read_replay(tmp_path / "replay.json"))
 
 
 def test_no_kept_figure_is_of_the_synthetic_sample() -> None:
@@ -93,7 +112,7 @@ def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch
     reports.write_text(json.dumps(metrics), encoding="utf-8")
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / PERFORMANCE_PAGE, tmp_path / PERFORMANCE_PAGE)
-    markers = f"{MARKERS}\n{LEAGUE_MARKERS}\n{BENCH_MARKERS}\n"
+    markers = f"{MARKERS}\n{LEAGUE_MARKERS}\n{BENCH_MARKERS}\n{REPLAY_MARKERS}\n"
     (tmp_path / "README.md").write_text(markers, encoding="utf-8")
     (tmp_path / BENCH_REPORT).write_text(make_report().model_dump_json(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
