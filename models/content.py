@@ -108,10 +108,15 @@ def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
         return dict(zip(longest, found, strict=True))
 
 
-def libraries() -> dict[str, str]:
-    """Versions of Python and of the installed libraries that can change an answer."""
+def libraries(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Versions of Python and of those of the libraries that are installed.
+
+    Parameters
+    ----------
+    names : of distributions; by default those that can change an answer
+    """
     found = {"python": platform.python_version()}
-    for name in LIBRARIES:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -74,9 +74,10 @@ def fit_head(features: Features, labels: Sequence[str | None], c: float) -> Head
             joint = LogisticRegression(C=c, max_iter=1000).fit(features[rows], known)
         return _head(classes, [joint], joint=True)
     told = classes[1:] if len(classes) == 2 else classes
+    chosen = features[rows].astype(np.float64)  # once, and not by every fit
     binary = [
         LogisticRegression(C=c, solver="liblinear", dual=True, random_state=0, max_iter=1000).fit(
-            features[rows], known == name
+            chosen, known == name
         )
         for name in told
     ]

@@ -20,7 +20,7 @@ from models.assistant import load_member
 from models.base import Member
 from models.ensemble import EnsembleParams, read_ensemble
 from models.routing import RoutingParams
-from models.runtime import RUNTIMES, TORCH
+from models.runtime import TORCH
 from models.runtime_file import RuntimeFile, find_runtime_file
 from models.runtime_parts import RuntimeParts
 from pipelines import run
@@ -109,9 +109,9 @@ def _runtimes(
 ) -> Iterator[tuple[str, RuntimeParts | None, Sequence[str]]]:
     """Each runtime, what opens its networks, and the members it can open."""
     yield TORCH, None, names
-    for runtime in told.shipped if told else ():
-        assert told is not None
-        yield runtime.name, RuntimeParts(trained, told, RUNTIMES[runtime.name]), shipped
+    if told is not None:
+        for runtime in told.shipped:
+            yield runtime.name, RuntimeParts(trained, told, runtime), shipped
 
 
 def _milliseconds(member: Member, texts: Sequence[str]) -> float:

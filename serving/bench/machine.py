@@ -3,12 +3,12 @@
 import os
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
 from evaluation.bench_records import Machine
+from models.content import libraries
 
 MATTER = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Flags of a processor that change how fast matrices are multiplied, from narrow to wide."""
@@ -45,10 +45,4 @@ def _field(lines: Iterable[str], name: str) -> str:
 
 def library_versions() -> dict[str, str]:
     """Versions of what is measured and of what measures; missing ones left out."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return libraries(LIBRARIES)

@@ -10,8 +10,9 @@ from data.errors import BundleError
 from data.schema import Ticket
 from models.assistant import Facts, TicketAssistant
 from models.ensemble import Ensemble, TargetEnsemble
-from models.routing import ClassCertificate, RoutingPolicy
+from models.routing import RoutingPolicy
 from models.shortlist import Shortlist
+from tests.models.cascades import certificate
 
 
 class Constant:
@@ -30,18 +31,6 @@ class Constant:
 class Broken(Constant):
     def predict_proba(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         raise RuntimeError("out of order")
-
-
-def certificate(threshold: float | None) -> ClassCertificate:
-    return ClassCertificate(
-        threshold=threshold,
-        certified=threshold is not None,
-        rows=100,
-        automatic=90,
-        errors=1,
-        lower_bound=0.95,
-        reason="test",
-    )
 
 
 def ensemble(weights: dict[str, float]) -> Ensemble:

@@ -85,7 +85,7 @@ class Recording:
         return [Prediction(ticket_id=ticket.id, **facts) for ticket in tickets]
 
     def find_similar(self, texts: Sequence[str], k: int) -> list[tuple[Neighbour, ...]]:
-        raise NotImplementedError
+        raise NotImplementedError  # no test of batching asks for neighbours
 
     @property
     def names(self) -> list[list[str | None]]:
