@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from models.base import Probabilities
 
@@ -37,6 +36,9 @@ def fit_temperature(probabilities: Probabilities, truth: NDArray[np.int64]) -> f
     """The temperature in [0.1, 10] with the lowest log loss; 1.0 where there are no rows."""
     if len(truth) == 0:
         return 1.0
+    # Only who learns needs it; who serves saves the time and the memory of its import.
+    from scipy.optimize import minimize_scalar
+
     found = minimize_scalar(
         lambda power: log_loss(apply_temperature(probabilities, float(np.exp(power))), truth),
         bounds=(np.log(0.1), np.log(10.0)),

@@ -6,7 +6,7 @@ little, the second tier's threshold of the class is raised; it is never below th
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
+from scipy.special import bdtr, betainc
 
 from models.routing import ClassCertificate, RoutingPolicy, lower_bound
 from models.transfer import Rows, measure_excess, withdraw_contradicted
@@ -81,7 +81,7 @@ def certify_class_again(
         return certificate
     right = certificate.automatic - certificate.errors
     # The inverse of `lower_bound`: the permitted error that this bound was computed with.
-    error = float(beta.cdf(certificate.lower_bound, right, certificate.errors + 1))
+    error = float(betainc(right, certificate.errors + 1, certificate.lower_bound))
     odds = np.log(certificate.threshold / (1 - certificate.threshold))
     thresholds = np.append(1 / (1 + np.exp(-odds - RAISES)), certificate.threshold)
     start = int(_tested(alone, thresholds, asked)[2].argmin())
@@ -115,4 +115,4 @@ def _tested(
     every, wrong = np.sort(confidence), np.sort(confidence[~correct])
     automatic = len(every) - np.searchsorted(every, thresholds)
     errors = len(wrong) - np.searchsorted(wrong, thresholds)
-    return automatic, errors, binom.cdf(errors, automatic, 1 - asked)
+    return automatic, errors, bdtr(errors, automatic, 1 - asked)

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 Vectors = NDArray[np.float32]
 Arrays = dict[str, Vectors]
@@ -127,6 +126,9 @@ def _whitening(centred: NDArray[np.float64], shrinkage: float | None) -> NDArray
         return np.eye(d)
     weight = shrinkage
     if weight is None:
+        # Only who learns needs it; who serves saves the time and the memory of its import.
+        from sklearn.covariance import ledoit_wolf_shrinkage
+
         weight = float(ledoit_wolf_shrinkage(centred, assume_centered=True)) if n > 1 else 1.0
     weight = max(weight, SMALLEST_SHRINKAGE)
     values, axes = np.linalg.eigh((1 - weight) * covariance + weight * scale * np.eye(d))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
-from scipy.optimize import minimize
 
 from data.errors import BundleError
 from models.base import Probabilities
@@ -211,6 +210,9 @@ def fit_weights(
     if len(truth) == 0 or len(names) == 1:
         return dict(zip(names, equal.tolist(), strict=True))
     right = np.stack([answers[n][np.arange(len(truth)), truth] for n in names], axis=1)  # (n, m)
+    # Only who learns needs it; who serves saves the time and the memory of its import.
+    from scipy.optimize import minimize
+
     found = minimize(
         lambda w: log_loss((right @ w)[:, None], np.zeros(len(truth), dtype=np.int64)),
         equal,

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import NotFittedError
 from data.schema import WordWeight
-from models.heads import Head
 from models.linear import LinearMember
+from models.term_features import Columns, joined
 
 MOST_WORDS = 5
 """Words named per answer: more is no longer read."""
@@ -33,16 +32,8 @@ class WordExplainer:
     """
 
     def __init__(self, member: LinearMember) -> None:
-        if not member.targets_:
-            raise NotFittedError("LinearMember")
-        self._words, self._characters = member._vectorisers
-        self._read = self._words.build_preprocessor()
-        self._tokens = self._words.build_tokenizer()
-        self._idf = (self._words.idf_, self._characters.idf_)
-        self._contrast: dict[str, NDArray[np.float64]] = {}
-        for target, head in member._heads.items():
-            coefficients = _coefficients(head)  # (k, n_features)
-            self._contrast[target] = coefficients - coefficients.mean(axis=0)
+        self._reader = member.reader
+        self._heads = member.heads
 
     def explain(
         self, text: str, labels: Mapping[str, int], most: int = MOST_WORDS
@@ -73,37 +64,58 @@ class WordExplainer:
 
     def _weigh(self, shares: "_Shares", target: str, position: int) -> NDArray[np.float64]:
         """What each word adds to the score of a class, shape (n_words,)."""
-        added = shares.values * self._contrast[target][position][shares.columns]
-        return np.bincount(shares.owners, added, len(shares.names)).astype(np.float64)
+        weights = self._heads[target].weights[shares.columns]  # (n_parts, k)
+        if weights.shape[1] == 1:  # two classes share one column: it speaks for the second of them
+            contrast = weights[:, 0] * (position - 0.5) * 2
+        else:
+            contrast = weights[:, position] - weights.mean(axis=1)
+        added = np.bincount(shares.owners, shares.values * contrast, len(shares.names))
+        return added.astype(np.float64)
 
     def _shares(self, text: str) -> "_Shares":
         """Which part of which feature's value each word brings in."""
-        written = [(word, word.strip(_MARKS) or word) for word in self._read(text).split()]
+        reader = self._reader
+        written = reader.split(text)
         owner: dict[str, int] = {}
-        for _, name in written:
-            owner.setdefault(name, len(owner))
-        tokens, names = [], []
-        for word, name in written:
-            parts = self._tokens(word)
-            tokens += parts
-            names += [owner[name]] * len(parts)
-        places = _Places()
-        low, high = self._words.ngram_range
-        known = self._words.vocabulary_
-        for n in range(low, high + 1):
+        names = [owner.setdefault(w.strip(_MARKS) or w, len(owner)) for w in written]
+        words = [reader.word(one) for one in written]
+        tokens = [token for word in words for token in word.tokens]
+        owners = [name for word, name in zip(words, names, strict=True) for _ in word.tokens]
+        by_words = self._of_words(tokens, owners)
+        counts = [len(word.characters) for word in words]
+        by_characters = _Places(
+            joined([word.characters for word in words]),
+            np.repeat(np.array(names, dtype=np.int64), counts),
+            np.ones(sum(counts)),
+        )
+        offset = len(reader.words.idf)
+        return _Shares(
+            list(owner),
+            np.concatenate([by_words.columns, by_characters.columns + offset]),
+            np.concatenate([by_words.owners, by_characters.owners]),
+            np.concatenate(
+                [by_words.shares(reader.words.idf), by_characters.shares(reader.characters.idf)]
+            ),
+        )
+
+    def _of_words(self, tokens: Sequence[str], owners: Sequence[int]) -> "_Places":
+        """Where n-grams of words occur: an entry for each place and each word that it covers."""
+        terms = self._reader.words
+        columns: list[int] = []
+        covered: list[int] = []
+        parts: list[float] = []
+        for n in range(terms.low, terms.high + 1):
             for i in range(len(tokens) - n + 1):
-                column = known.get(" ".join(tokens[i : i + n]))
+                column = terms.columns.get(" ".join(tokens[i : i + n]))
                 if column is not None:
-                    places.add(column, names[i : i + n])
-        by_words = places.shares(self._idf[0], 0)
-        places, known = _Places(), self._characters.vocabulary_
-        low, high = self._characters.ngram_range
-        for word, name in written:
-            found = map(known.get, _grams_of(f" {word} ", low, high))
-            places.add_alone([column for column in found if column is not None], owner[name])
-        by_characters = places.shares(self._idf[1], len(self._words.vocabulary_))
-        joined = (np.concatenate(pair) for pair in zip(by_words, by_characters, strict=True))
-        return _Shares(list(owner), *joined)
+                    columns += [column] * n
+                    covered += owners[i : i + n]
+                    parts += [1 / n] * n
+        return _Places(
+            np.array(columns, dtype=np.int32),
+            np.array(covered, dtype=np.int64),
+            np.array(parts, dtype=np.float64),
+        )
 
 
 class _Shares(NamedTuple):
@@ -115,59 +127,27 @@ class _Shares(NamedTuple):
     values: NDArray[np.float64]
 
 
-class _Places:
-    """Where n-grams of one kind occur, and which words each covers there."""
+class _Places(NamedTuple):
+    """Where n-grams of one kind occur: an entry for each place and each word covered there.
 
-    def __init__(self) -> None:
-        self._columns: list[int] = []
-        self._owners: list[int] = []
-        self._covered: list[int] = []
+    Attributes
+    ----------
+    columns, owners : of the n-gram, and of the word; shape (n_entries,)
+    parts : of the place that falls to the word, 1 over the number of words covered
+    """
 
-    def add(self, column: int, owners: Sequence[int]) -> None:
-        """Note one place of an n-gram."""
-        for owner in owners:
-            self._columns.append(column)
-            self._owners.append(owner)
-            self._covered.append(len(owners))
+    columns: Columns
+    owners: NDArray[np.int64]
+    parts: NDArray[np.float64]
 
-    def add_alone(self, columns: Sequence[int], owner: int) -> None:
-        """Note n-grams that cover one word, one place each."""
-        self._columns += columns
-        self._owners += [owner] * len(columns)
-        self._covered += [1] * len(columns)
-
-    def shares(
-        self, idf: NDArray[np.float64], offset: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Columns, owners, and the TF-IDF value of each n-gram divided among its words.
+    def shares(self, idf: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The TF-IDF value of each n-gram divided among its words, shape (n_entries,).
 
         The value is (1 + ln of its places) times idf, all values together of length 1.
         """
-        columns = np.array(self._columns, dtype=np.int64)
-        each = 1 / np.array(self._covered, dtype=np.float64)
-        kinds, inverse = np.unique(columns, return_inverse=True)
-        places = np.bincount(inverse, each, minlength=len(kinds))
-        values = (1 + np.log(np.maximum(places, 1))) * idf[kinds]
+        kinds, inverse = np.unique(self.columns, return_inverse=True)
+        places = np.maximum(np.bincount(inverse, self.parts, minlength=len(kinds)), 1)
+        values = (1 + np.log(places)) * idf[kinds]
         norm = float(np.sqrt((values**2).sum())) or 1.0
-        told = (values / norm / np.maximum(places, 1))[inverse] * each
-        return columns + offset, np.array(self._owners, dtype=np.int64), told
-
-
-def _grams_of(word: str, low: int, high: int) -> list[str]:
-    """Character n-grams of one padded word as scikit-learn's `char_wb` takes them.
-
-    A word no longer than n gives itself once, and no longer n-grams.
-    """
-    grams = []
-    for n in range(low, high + 1):
-        grams += [word[i : i + n] for i in range(max(1, len(word) - n + 1))]
-        if len(word) <= n:
-            break
-    return grams
-
-
-def _coefficients(head: Head) -> NDArray[np.float64]:
-    """Weights of the features per class, shape (k, n_features)."""
-    weights = head.weights.T
-    # Two classes share one row: it speaks for the second of them.
-    return np.vstack([-weights, weights]) if len(weights) == 1 else weights
+        told: NDArray[np.float64] = (values / norm / places)[inverse] * self.parts
+        return told

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from scipy.sparse import issparse
 from scipy.special import expit, softmax
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from data.errors import BundleError, ModelError
 from models.base import Features, Probabilities
 from models.older_heads import older_file, read_older_head
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 FILE = "heads.safetensors"
 
@@ -62,6 +64,10 @@ def fit_head(features: Features, labels: Sequence[str | None], c: float) -> Head
     ModelError
         If fewer than two classes occur.
     """
+    # Only who learns needs these: they take a second to import, and 100 MB.
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     rows = np.array([i for i, label in enumerate(labels) if label is not None], dtype=np.int64)
     known = np.array([labels[i] for i in rows])
     classes = tuple(sorted(set(known.tolist())))
@@ -130,7 +136,7 @@ def load_heads(folder: Path, targets: Mapping[str, tuple[str, ...]]) -> dict[str
     return heads
 
 
-def _head(classes: tuple[str, ...], fitted: Sequence[LogisticRegression], *, joint: bool) -> Head:
+def _head(classes: tuple[str, ...], fitted: "Sequence[LogisticRegression]", *, joint: bool) -> Head:
     return Head(
         classes,
         np.ascontiguousarray(np.vstack([one.coef_ for one in fitted]).T, dtype=np.float64),

@@ -3,19 +3,26 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from data.errors import BundleError, NotFittedError
 from models.base import Labels, Probabilities, classes_of
-from models.heads import fit_head, load_heads, predict_head, save_heads
+from models.heads import Head, fit_head, load_heads, predict_head, save_heads
+from models.term_features import TermReader, Terms
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 KINDS = ("words", "characters")
+
+_Weighed = tuple[dict[str, int], NDArray[np.float32]]
+"""N-grams with their columns, and the weight of each column."""
 
 
 class LinearParams(BaseModel):
@@ -42,15 +49,47 @@ class LinearMember:
         self.params = params or LinearParams()
         self.targets_: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def reader(self) -> TermReader:
+        """Reads texts as the features of the heads.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` and `load`.
+        """
+        if not self.targets_:
+            raise NotFittedError("LinearMember")
+        return self._reader
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """Target -> head; raises NotFittedError as `reader` does."""
+        if not self.targets_:
+            raise NotFittedError("LinearMember")
+        return self._heads
+
     def fit(self, texts: Sequence[str], labels: Labels) -> Self:
         """Learn vocabulary, weights of terms and one head per target."""
-        self._vectorisers = self._new_vectorisers(len(texts))
-        features = hstack([v.fit_transform(texts) for v in self._vectorisers]).tocsr()
+        vectorisers = self._new_vectorisers(len(texts))
+        features = hstack([v.fit_transform(texts) for v in vectorisers]).tocsr()
         self._heads = {t: fit_head(features, column, self.params.C) for t, column in labels.items()}
+        self._reader = self._new_reader(
+            [
+                (
+                    {str(term): int(column) for term, column in v.vocabulary_.items()},
+                    np.asarray(v.idf_, dtype=np.float32),
+                )
+                for v in vectorisers
+            ]
+        )
         self.targets_ = classes_of(labels)
         return self
 
-    def _new_vectorisers(self, n_texts: int) -> list[TfidfVectorizer]:
+    def _new_vectorisers(self, n_texts: int) -> "list[TfidfVectorizer]":
+        # Only who learns needs scikit-learn: it takes a second to import, and 100 MB.
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         # A demand of 3 tickets per n-gram would leave a vocabulary of a few tickets empty.
         min_df = self.params.min_df if n_texts >= 100 else 1
         words = TfidfVectorizer(
@@ -70,13 +109,20 @@ class LinearMember:
         )
         return [words, characters]
 
+    def _new_reader(
+        self, found: Sequence[tuple[dict[str, int], NDArray[np.float32]]]
+    ) -> TermReader:
+        """Reader of n-grams with their columns and weights, in the order of `KINDS`."""
+        ranges = (self.params.words, self.params.characters)
+        words, characters = (
+            Terms(low, high, columns, idf)
+            for (low, high), (columns, idf) in zip(ranges, found, strict=True)
+        )
+        return TermReader(words, characters)
+
     def encode(self, texts: Sequence[str]) -> csr_matrix:
         """TF-IDF of words beside TF-IDF of characters, shape (n, n_features)."""
-        if not self.targets_:
-            raise NotFittedError("LinearMember")
-        if not texts:
-            return csr_matrix((0, sum(len(v.vocabulary_) for v in self._vectorisers)))
-        return hstack([v.transform(texts) for v in self._vectorisers]).tocsr()
+        return self.reader.encode(texts)
 
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes)."""
@@ -84,22 +130,18 @@ class LinearMember:
 
     def predict_features(self, features: csr_matrix) -> dict[str, Probabilities]:
         """The same from features that `encode` gave earlier."""
-        return {target: predict_head(head, features) for target, head in self._heads.items()}
+        return {target: predict_head(head, features) for target, head in self.heads.items()}
 
     def save(self, folder: Path) -> None:
         """Write member.json, terms.json, idf.safetensors and heads.safetensors."""
-        if not self.targets_:
-            raise NotFittedError("LinearMember")
+        reader = self.reader
         folder.mkdir(parents=True, exist_ok=True)
-        terms = {
-            name: sorted(vectoriser.vocabulary_, key=vectoriser.vocabulary_.__getitem__)
-            for name, vectoriser in zip(KINDS, self._vectorisers, strict=True)
-        }
+        kinds = dict(zip(KINDS, (reader.words, reader.characters), strict=True))
+        terms = {n: sorted(kind.columns, key=kind.columns.__getitem__) for n, kind in kinds.items()}
         text = json.dumps(terms, ensure_ascii=False, indent=0)
         (folder / "terms.json").write_text(text, encoding="utf-8")
-        weights = {n: v.idf_ for n, v in zip(KINDS, self._vectorisers, strict=True)}
-        save_file(weights, folder / "idf.safetensors")
-        save_heads(self._heads, folder)
+        save_file({n: kind.idf for n, kind in kinds.items()}, folder / "idf.safetensors")
+        save_heads(self.heads, folder)
         facts = {"params": self.params.model_dump(), "targets": self.targets_}
         (folder / "member.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
@@ -111,11 +153,12 @@ class LinearMember:
         member.targets_ = {t: tuple(names) for t, names in facts["targets"].items()}
         terms = json.loads((folder / "terms.json").read_text(encoding="utf-8"))
         weights = load_file(folder / "idf.safetensors")
-        member._vectorisers = member._new_vectorisers(0)
-        for name, vectoriser in zip(KINDS, member._vectorisers, strict=True):
+        found = []
+        for name in KINDS:
             if len(terms[name]) != len(weights[name]):
                 raise BundleError(f"terms.json and idf.safetensors disagree on {name}")
-            vectoriser.vocabulary_ = {term: i for i, term in enumerate(terms[name])}
-            vectoriser.idf_ = weights[name]
+            columns = {term: i for i, term in enumerate(terms[name])}
+            found.append((columns, weights[name].astype(np.float32, copy=False)))
+        member._reader = member._new_reader(found)
         member._heads = load_heads(folder, member.targets_)
         return member

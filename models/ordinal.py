@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
-from sklearn.linear_model import LogisticRegression
 
 from models.base import Probabilities
 from models.calibration import SMALLEST as LEAST
@@ -175,6 +174,9 @@ def fit_adjustment(
     A step that no row, or every row, is above has no slope: it answers with its share of rows,
     drawn towards one half by a single row.
     """
+    # Only who learns needs it; who serves saves the time and the memory of its import.
+    from sklearn.linear_model import LogisticRegression
+
     inputs = _inputs(probabilities, evidence)
     coefficients, intercepts = [], []
     for level in range(probabilities.shape[1] - 1):

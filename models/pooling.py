@@ -11,7 +11,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.optimize import minimize
 
 from models.base import Probabilities
 
@@ -142,6 +141,9 @@ def fit_pool(
             float(total + (departed @ departed) / (2 * C)) / max(1, n),
             (slope + departed / C) / max(1, n),
         )
+
+    # Only who learns needs it; who serves saves the time and the memory of its import.
+    from scipy.optimize import minimize
 
     found = minimize(loss, prior, jac=True, method="L-BFGS-B").x
     weights = found[: m * k].reshape(m, k)

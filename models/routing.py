@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import beta, binom
+from scipy.special import bdtr, betaincinv
 
 from data.schema import Reason
 from models.base import Probabilities
@@ -139,7 +139,7 @@ def lower_bound(right: int, total: int, confidence: float) -> float:
     """
     if total == 0 or right == 0:
         return 0.0
-    return float(beta.ppf(1 - confidence, right, total - right + 1))
+    return float(betaincinv(right, total - right + 1, 1 - confidence))
 
 
 def start_threshold(
@@ -171,7 +171,7 @@ def start_threshold(
     expected = np.cumsum(1 - confidence[order]) / above
     rate = (seen + 20 * expected) / (above + 20)
     n = np.maximum(1, np.round(above * rows / len(order)))
-    tail = binom.cdf(np.round(rate * n), n, 1 - accuracy)
+    tail = bdtr(np.round(rate * n), n, 1 - accuracy)
     best = int(tail.argmin())
     return float(confidence[order[best]]) if tail[best] < 0.5 else None
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
+from scipy.special import pdtrc
 
 from models.base import Probabilities
 from models.routing import (
@@ -69,7 +69,9 @@ def fit_transferred(
     elif excess.asked > params.accuracy:
         policy = certify(excess.asked, halved)
     left = {name for name, c in policy.classes.items() if not c.certified}
-    if left and poisson.sf(excess.errors - 1, excess.expected) > 1 - params.confidence:
+    # No error at all is no excess, and below 0 the tail is not defined.
+    tail = pdtrc(excess.errors - 1, excess.expected) if excess.errors else 1.0
+    if left and tail > 1 - params.confidence:
         shares = hand_over_shares(certify(params.accuracy, params.confidence), held_out)
         policy = _replace(policy, {name: c for name, c in shares.items() if name in left})
     told = {"accuracy": params.accuracy, "confidence": params.confidence, "excess": excess}
