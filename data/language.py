@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
+from data.language_langid import LangidDetector
 from data.language_lingua import LinguaDetector
 from data.language_profiles import ProfileDetector
 from data.templates import count_letters, own_words
@@ -15,9 +16,10 @@ MAX_CHARACTERS = 300
 None of 1,500 tickets of it-service-tickets is told another language by 600, nor any of the sample.
 """
 
-LINGUA, LANGDETECT = "lingua", "langdetect"
+LANGID, LINGUA, LANGDETECT = "langid", "lingua", "langdetect"
 
-_DETECTORS: dict[str, type[LinguaDetector] | type[ProfileDetector]] = {
+_DETECTORS: dict[str, type[LangidDetector] | type[LinguaDetector] | type[ProfileDetector]] = {
+    LANGID: LangidDetector,
     LINGUA: LinguaDetector,
     LANGDETECT: ProfileDetector,
 }
@@ -37,7 +39,8 @@ class LanguageDetector:
     ----------
     targets : ISO 639-1 codes, at least two
     min_letters : texts with fewer letters are too short to tell
-    detector : lingua | langdetect; what either is worth is measured in data/language_lingua.py
+    detector : langid | lingua | langdetect; what each is worth is measured in
+        data/language_langid.py and data/language_lingua.py
 
     Raises
     ------
@@ -46,7 +49,7 @@ class LanguageDetector:
     """
 
     def __init__(
-        self, targets: Sequence[str], min_letters: int = 10, *, detector: str = LINGUA
+        self, targets: Sequence[str], min_letters: int = 10, *, detector: str = LANGID
     ) -> None:
         if detector not in _DETECTORS:
             raise ValueError(f"no language detector {detector!r}; known: {', '.join(_DETECTORS)}")
@@ -72,8 +75,8 @@ class _Detector(Protocol):
 def _by_script(text: str) -> str | None:
     """Japanese, Korean or Chinese where most letters are theirs, else None.
 
-    langdetect takes half of the short Chinese texts (xSID valid) for Korean, and neither detector
-    has to hold the models of these languages.
+    langdetect takes half of the short Chinese texts (xSID valid) for Korean, and lingua does not
+    have to hold the models of these languages.
     """
     found = Counter(match.lastgroup for match in _EAST_ASIAN.finditer(text))
     if 2 * found.total() <= count_letters(text):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from data.errors import BundleError, NoMemoryError
-from data.language import LINGUA, LanguageDetector
+from data.language import LANGID, LanguageDetector
 from data.schema import Neighbour, Prediction, TargetPrediction, Ticket, WordWeight
 from data.text import model_text
 from models.asking import FAILURES, Answered, ask, decide_targets, find_novelty
@@ -46,7 +46,7 @@ class Facts:
     version: str = "unsealed"
     fallback: bool = False
     languages: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it")
-    language_detector: str = LINGUA
+    language_detector: str = LANGID
     runtime: RuntimeChoice = field(default_factory=RuntimeChoice)
 
 

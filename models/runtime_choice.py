@@ -3,16 +3,17 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from data.errors import BundleError
 from data.schema import NonEmpty, Record
 from models.runtime import RUNTIMES, TORCH, Runtime, TextEncoder
-from models.runtime_file import RuntimeFile
-from models.runtime_parts import RuntimeParts
 from models.runtime_sessions import is_installed
+
+if TYPE_CHECKING:
+    from models.runtime_file import RuntimeFile
 
 AUTO = "auto"
 
@@ -54,7 +55,7 @@ class RuntimeChoice(Record):
 
 def choose(
     parts: Path,
-    told: RuntimeFile | None,
+    told: "RuntimeFile | None",
     texts: Sequence[str],
     *,
     asked: str = AUTO,
@@ -73,6 +74,9 @@ def choose(
     BundleError
         See `candidates`; or if a graph cannot be run.
     """
+    # Who only wants to know what may be asked for needs none of what reads a bundle.
+    from models.runtime_parts import RuntimeParts
+
     found = candidates(told, asked, precision)
     if told is None or not found:
         return RuntimeChoice(asked=asked)
@@ -85,7 +89,7 @@ def choose(
     return RuntimeChoice(name=fastest(milliseconds), asked=asked, milliseconds=milliseconds)
 
 
-def candidates(told: RuntimeFile | None, asked: str, precision: Precision) -> list[Runtime]:
+def candidates(told: "RuntimeFile | None", asked: str, precision: Precision) -> list[Runtime]:
     """Runtimes that may answer here, the most exact first; none: torch.
 
     Raises

@@ -65,7 +65,7 @@ class LanguageParams(Section):
 
     targets: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it")
     min_letters: int = Field(default=10, ge=1)
-    detector: Literal["lingua", "langdetect"] = "lingua"
+    detector: Literal["langid", "lingua", "langdetect"] = "langid"
 
     @field_validator("targets")
     @classmethod

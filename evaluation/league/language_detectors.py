@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import psutil
 
-from data.language import LANGDETECT, LINGUA, LanguageDetector
+from data.language import LANGDETECT, LANGID, LINGUA, LanguageDetector
 from data.templates import count_letters, own_words
 
 if TYPE_CHECKING:
@@ -80,13 +80,14 @@ class BareLingua:
 _WRITTEN = {"no": ("nb", "nn")}
 
 DETECTORS: dict[str, Build] = {
+    LANGID: partial(LanguageDetector, min_letters=MIN_LETTERS, detector=LANGID),
     LINGUA: partial(LanguageDetector, min_letters=MIN_LETTERS, detector=LINGUA),
     LANGDETECT: partial(LanguageDetector, min_letters=MIN_LETTERS, detector=LANGDETECT),
     "bare lingua": BareLingua,
     "bare lingua, all languages": partial(BareLingua, every=True),
     "bare lingua, low accuracy": partial(BareLingua, low_accuracy=True),
 }
-"""Ours, for both values of `prepare.language.detector`, and lingua without what we add."""
+"""Ours, for every value of `prepare.language.detector`, and lingua without what we add."""
 
 
 class Cost(NamedTuple):

@@ -2,8 +2,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from data.language import LANGDETECT, LINGUA, LanguageDetector
-from data.language_lingua import LinguaDetector
+from data.language import LANGDETECT, LANGID, LINGUA, LanguageDetector
+from data.language_langid import LangidDetector
 from data.language_profiles import ProfileDetector
 
 TEXTS = {
@@ -16,7 +16,7 @@ TEXTS = {
 }
 
 
-@pytest.fixture(scope="module", params=[LINGUA, LANGDETECT])
+@pytest.fixture(scope="module", params=[LANGID, LINGUA, LANGDETECT])
 def detector(request):
     return LanguageDetector(tuple(TEXTS), detector=request.param)
 
@@ -38,6 +38,7 @@ def test_capitals_are_read_too(detector):
 
 
 def test_a_coin_flip_between_languages_is_none(detector, monkeypatch):
+    monkeypatch.setattr("data.language_langid.MIN_PROBABILITY", 1.1)
     monkeypatch.setattr("data.language_lingua.MIN_PROBABILITY", 1.1)
     monkeypatch.setattr("data.language_profiles.MIN_PROBABILITY", 1.1)
     assert detector.detect(TEXTS["en"]) is None
@@ -50,19 +51,19 @@ def test_the_answer_is_the_same_each_time_and_from_every_thread(detector):
         assert set(pool.map(detector.detect, [mixed] * 40)) == {alone}
 
 
-@pytest.mark.parametrize("name", [LINGUA, LANGDETECT])
+@pytest.mark.parametrize("name", [LANGID, LINGUA, LANGDETECT])
 def test_a_language_the_detector_does_not_know_is_refused(name):
     with pytest.raises(ValueError, match=r"no language (profile|model) for 'xx'; known: af, "):
         LanguageDetector(("en", "xx"), detector=name)
 
 
 def test_a_detector_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="no language detector 'ear'; known: lingua, langdetect"):
+    with pytest.raises(ValueError, match="'ear'; known: langid, lingua, langdetect"):
         LanguageDetector(("en", "de"), detector="ear")
 
 
-def test_lingua_tells_unless_another_detector_is_asked_for():
-    assert isinstance(LanguageDetector(("en", "de"))._detector, LinguaDetector)
+def test_langid_tells_unless_another_detector_is_asked_for():
+    assert isinstance(LanguageDetector(("en", "de"))._detector, LangidDetector)
     named = LanguageDetector(("en", "de"), detector=LANGDETECT)
     assert isinstance(named._detector, ProfileDetector)
 
@@ -91,7 +92,7 @@ def test_the_languages_asked_for_are_preferred_where_it_is_close():
 
 def test_a_language_far_from_those_asked_for_must_be_likelier_by_far(monkeypatch):
     swahili = "Mashine ya kuchapisha haifanyi kazi tangu jana"
-    told = LanguageDetector(tuple(TEXTS))
+    told = LanguageDetector(tuple(TEXTS), detector=LINGUA)
     assert told.detect(swahili) == "sw"
     monkeypatch.setattr("data.language_lingua.PRIOR", 1.0)
     assert told.detect(swahili) != "sw"
@@ -130,7 +131,7 @@ def test_asking_twice_for_profiles_reads_them_once():
     assert ProfileDetector(("en", "de"))._factory is ProfileDetector(("fr", "it"))._factory
 
 
-@pytest.mark.parametrize("name", [LINGUA, LANGDETECT])
+@pytest.mark.parametrize("name", [LANGID, LINGUA, LANGDETECT])
 def test_a_language_with_two_profiles_is_asked_for_by_one_code(name):
     assert LanguageDetector(("zh", "en"), detector=name).detect(FOREIGN["zh"]) == "zh"
 
@@ -138,5 +139,35 @@ def test_a_language_with_two_profiles_is_asked_for_by_one_code(name):
 @pytest.mark.parametrize(
     "text", ["Jeg får ikke logget meg inn på kontoen", "Eg får ikkje logga meg inn"]
 )
-def test_both_ways_to_write_norwegian_have_one_code(text):
-    assert LanguageDetector(("no", "en")).detect(text) == "no"
+@pytest.mark.parametrize("name", [LANGID, LINGUA])
+def test_both_ways_to_write_norwegian_have_one_code(name, text):
+    assert LanguageDetector(("no", "en"), detector=name).detect(text) == "no"
+
+
+def test_what_is_asked_for_is_preferred_by_the_prior(monkeypatch):
+    # Danish and Norwegian alike
+    both = "Hun kan ikke se listen over kunder"
+    monkeypatch.setattr("data.language_langid.PRIOR", 1 - 1e-9)
+    assert LanguageDetector(("no", "en"), detector=LANGID).detect(both) == "no"
+    assert LanguageDetector(("da", "en"), detector=LANGID).detect(both) == "da"
+
+
+def test_a_text_in_a_language_without_a_two_letter_code_is_told_as_a_near_one():
+    venetian = "La stanpante del secondo pian no la risponde pi da geri, sior"
+    assert LanguageDetector(tuple(TEXTS), detector=LANGID).detect(venetian) == "it"
+
+
+@pytest.mark.parametrize("code", ["zxx", "vec", "ace"])
+def test_only_languages_with_a_two_letter_code_can_be_asked_for(code):
+    with pytest.raises(ValueError, match="no language model"):
+        LanguageDetector(("en", code), detector=LANGID)
+
+
+def test_identifiers_and_markup_have_no_language():
+    told = LanguageDetector(tuple(TEXTS), detector=LANGID)
+    assert told.detect("<div><td><tr></tr></td></div><td><tr></tr></td>") is None
+
+
+def test_reading_the_model_twice_reads_it_once():
+    first, second = LangidDetector(("en", "de")), LangidDetector(("fr", "it"))
+    assert first._identifier is second._identifier

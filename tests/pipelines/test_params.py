@@ -27,7 +27,7 @@ def test_the_shipped_params_are_read():
     assert params.dataset == "it-service-tickets"
     assert params.prepare.split.calibration > 0
     assert params.prepare.language.targets[0] == "en"
-    assert params.prepare.language.detector == "lingua"
+    assert params.prepare.language.detector == "langid"
 
 
 def test_every_knob_of_fetch_and_prepare_stands_in_the_shipped_file():
@@ -58,7 +58,7 @@ def test_every_profile_changes_params_that_exist(profile: Path, tmp_path: Path):
         ("prepare.split.valid", -0.1, "prepare.split.valid"),
         ("prepare.near_duplicates.threshold", 1.1, "near_duplicates.threshold"),
         ("prepare.language.targets", ["en"], "at least two different"),
-        ("prepare.language.detector", "ear", "'lingua' or 'langdetect'"),
+        ("prepare.language.detector", "ear", "'langid', 'lingua' or 'langdetect'"),
         ("prepare.language.targets", ["en", "english"], "'english' is not a language code"),
         ("seed", "x", "params.yaml.seed"),
     ],
