@@ -55,6 +55,8 @@ class Workspace:
         """What commands and the service of an arm are told."""
         folder = self.arm_folder(arm)
         own = {
+            # Two would follow the store each at its own moment, and figures differ by luck.
+            "TICKETS_WORKERS": "1",
             "TICKETS_BUNDLE_STORE": str(folder / "published"),
             "TICKETS_STORE": self.store_url(arm),
             "TICKETS_TRACKING": "off",

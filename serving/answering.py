@@ -1,12 +1,10 @@
 """One request from its tickets to what is told: arms chosen, bundles asked, everyone informed."""
 
-import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, Field, JsonValue
@@ -23,10 +21,11 @@ from serving.arms import (
     new_id,
     watching,
 )
+from serving.asking import Asking
 from serving.assistants import Assistants
-from serving.batching import Assistant, Batcher
+from serving.batching import Batcher
 from serving.edge import anonymous_traceback
-from serving.running import Running, kinds
+from serving.running import kinds
 from serving.settings import Settings
 from serving.shadows import Shadows, Showing
 from serving.telemetry import Telemetry
@@ -108,7 +107,7 @@ class Answering:
     ) -> None:
         self._settings = settings
         self._assistants = assistants
-        self._batcher = batcher
+        self._asking = Asking(settings, batcher, telemetry)
         self._telemetry = telemetry
         self._shadows = shadows
         self._keep = keep
@@ -146,7 +145,7 @@ class Answering:
         keys = [key or ticket.id or one for ticket, one in zip(tickets, ids, strict=True)]
         salt = self._settings.salt
         drawn = [chosen or assign(one, running.deployment, salt) for one in keys]
-        predictions = await self._ask(running, tickets, drawn, detail)
+        predictions = await self._asking.ask(running, tickets, drawn, detail)
         told = [
             self._told(ids[i], now, ticket, keys[i], predictions[i], drawn[i], customer)
             for i, ticket in enumerate(tickets)
@@ -205,43 +204,6 @@ class Answering:
             raise RequestValidationError([error])
         return chosen
 
-    async def _ask(
-        self,
-        running: Running,
-        tickets: Sequence[Ticket],
-        drawn: Sequence[Assignment],
-        detail: Detail,
-    ) -> list[Prediction]:
-        """One prediction per ticket, each by the bundle drawn for it."""
-        rows: dict[str, list[int]] = {}
-        for row, assignment in enumerate(drawn):
-            rows.setdefault(assignment.version, []).append(row)
-        answers = await _together(
-            [
-                self._timed(version, running.answering(version, detail), [tickets[i] for i in its])
-                for version, its in rows.items()
-            ]
-        )
-        by_row = {
-            row: prediction
-            for its, found in zip(rows.values(), answers, strict=True)
-            for row, prediction in zip(its, found, strict=True)
-        }
-        return [by_row[row] for row in range(len(tickets))]
-
-    async def _timed(
-        self, version: str, assistant: Assistant, tickets: list[Ticket]
-    ) -> list[Prediction]:
-        """The answers of one bundle; how long they took and whether they failed is counted."""
-        began = time.perf_counter()
-        try:
-            found = await self._batcher.predict(assistant, tickets)
-        except Exception:  # of whatever kind: it is counted and goes on to the caller
-            self._telemetry.arm_failed(version, len(tickets))
-            raise
-        self._telemetry.arm_answered(version, time.perf_counter() - began)
-        return found
-
     def _told(
         self,
         name: str,
@@ -283,17 +245,3 @@ def _share(arm: Arm, deployment: Deployment) -> float:
     if isinstance(arm, Challenger):
         return arm.share
     return arm.fraction if isinstance(arm, Shadow) else deployment.rest
-
-
-async def _together(
-    works: Sequence[Coroutine[Any, Any, list[Prediction]]],
-) -> list[list[Prediction]]:
-    """What each gives; the first that fails takes the others along."""
-    if len(works) == 1:
-        return [await works[0]]
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -14,6 +14,7 @@ from serving.archive import Archive
 from serving.arms import Keep
 from serving.assistants import Assistants
 from serving.batching import Batcher
+from serving.clients import Client, Clients
 from serving.contract import (
     DECISION,
     OTHER_PREDICTION,
@@ -112,16 +113,19 @@ def create_app(
 
     keep = keep or (archive.keep if archive else None)
     answering = Answering(settings, assistants, batcher, telemetry, shadows, keep)
+    clients = Clients(settings.max_waiting_per_client)
 
     async def answer(
         tickets: tuple[Ticket, ...],
         later: BackgroundTasks,
+        client: str,
         key: str | None,
         arm: str | None,
         customer: str | None,
         detail: Detail,
     ) -> list[Prediction]:
-        told = await in_time(answering.answer(tickets, key, arm, customer, detail))
+        with clients.admitted(client, len(tickets)):
+            told = await in_time(answering.answer(tickets, key, arm, customer, detail))
         later.add_task(answering.watch, told)
         return [one.prediction for one in told]
 
@@ -132,12 +136,13 @@ def create_app(
         dependencies=[Depends(require_json)],
         responses={
             200: examples(full=PREDICTION, decision=DECISION),
-            **problem_docs(400, 413, 415, 422, problems.HeaderError, 500, 503, 504),
+            **problem_docs(400, 413, 415, 422, problems.HeaderError, 429, 500, 503, 504),
         },
     )
     async def predict(
         ticket: Annotated[Ticket, Body(examples=[TICKET])],
         later: BackgroundTasks,
+        client: Client,
         key: AssignmentKey = None,
         arm: ArmName = None,
         customer: Customer = None,
@@ -145,7 +150,7 @@ def create_app(
     ) -> Prediction:
         """One label per target, with its confidence and what to do with it."""
         check_one(ticket, settings)
-        return (await answer((ticket,), later, key, arm, customer, detail))[0]
+        return (await answer((ticket,), later, client, key, arm, customer, detail))[0]
 
     @app.post(
         "/v1/predict/batch",
@@ -156,12 +161,13 @@ def create_app(
             200: examples(
                 whole={"predictions": [PREDICTION, OTHER_PREDICTION]}, partial=PARTIAL_BATCH
             ),
-            **problem_docs(400, 413, 415, 422, problems.HeaderError, 500, 503, 504),
+            **problem_docs(400, 413, 415, 422, problems.HeaderError, 429, 500, 503, 504),
         },
     )
     async def predict_batch(
         batch: Annotated[PostedBatch, Body(examples=[{"tickets": [TICKET, OTHER_TICKET]}])],
         later: BackgroundTasks,
+        client: Client,
         key: AssignmentKey = None,
         arm: ArmName = None,
         customer: Customer = None,
@@ -175,7 +181,7 @@ def create_app(
         """
 
         async def part(tickets: tuple[Ticket, ...]) -> list[Prediction]:
-            return await answer(tickets, later, key, arm, customer, detail)
+            return await answer(tickets, later, client, key, arm, customer, detail)
 
         if partial:
             return await answer_partially(batch, settings, part)
@@ -186,10 +192,14 @@ def create_app(
         tags=["tickets"],
         summary="Find past tickets like this one",
         dependencies=[Depends(require_json)],
-        responses={200: example(SIMILAR), **problem_docs(400, 404, 413, 415, 422, 500, 503, 504)},
+        responses={
+            200: example(SIMILAR),
+            **problem_docs(400, 404, 413, 415, 422, 429, 500, 503, 504),
+        },
     )
     async def similar(
         asked: Annotated[SimilarTo, Body(examples=[{"ticket": TICKET, "k": 5}])],
+        client: Client,
     ) -> Similar:
         """Ids, labels and resolutions of the nearest tickets that the model learned from.
 
@@ -198,7 +208,8 @@ def create_app(
         """
         check_nested(asked.ticket, settings)
         champion = assistants.champion
-        found = await in_time(batcher.find_similar(champion.assistant, asked.ticket, asked.k))
+        with clients.admitted(client, 1):
+            found = await in_time(batcher.find_similar(champion.assistant, asked.ticket, asked.k))
         near = [neighbour for neighbour in found if neighbour.similarity >= asked.min_similarity]
         return Similar.of(champion.manifest.version, near)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from data.store import Erased, Erasure, Query, Store
 from serving.arms import Told
+from serving.cache_erasures import Erasures
 from serving.calls import Calls
 from serving.costs import Costs
 from serving.feedback import FeedbackDesk
@@ -53,6 +54,7 @@ class Archive:
     ) -> None:
         self.settings = settings
         self._jobs = jobs
+        self._erased = Erasures(settings.jobs_folder)
         self._costs = Costs() if settings.cost_matrix is None else Costs.read(settings.cost_matrix)
         self.store = store
         self.spool = Spool(settings.spool, settings.spool_bytes)
@@ -109,6 +111,8 @@ class Archive:
     async def erase(self, erasure: Erasure, actor: str, at: datetime) -> ErasedEverywhere:
         """Remove a ticket or customer from the store, the spool, jobs and what waits to be written.
 
+        All workers of this machine forget what they answered, too.
+
         Raises
         ------
         StoreError
@@ -152,6 +156,9 @@ class Archive:
         # forget first and the disk then to fail, nobody could tell any more what to look for.
         spooled = self.spool.erase(stored | waiting)
         gone = self.store.erase(erasure, actor, at)
+        # Last: what is answered from now on is not remembered from before.
+        if self.settings.cache != "off":
+            self._erased.tell()
         return ErasedEverywhere(
             predictions=gone.predictions,
             feedback=gone.feedback,

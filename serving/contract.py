@@ -20,6 +20,7 @@ from serving.problems import (
     MEDIA_TYPE,
     ErasedError,
     HeaderError,
+    JobsFullError,
     Kind,
     NotFoundError,
     ParametersError,
@@ -306,8 +307,11 @@ HEADER_FAULT: dict[str, JsonValue] = {
 }
 
 NAMED_BY_ROUTES = frozenset(
-    {ConflictError, StoreError, NotFoundError, ParametersError, HeaderError, ErasedError}
-)
+    {
+        ConflictError, StoreError, NotFoundError, ParametersError, HeaderError, ErasedError,
+        JobsFullError,
+    }
+)  # fmt: skip
 """Problems that a route has only if it names them, and not because it has one of their status."""
 
 
@@ -335,7 +339,7 @@ def problems(*told: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
             "description": " or ".join(kind.title for kind in kinds),
             "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
         }
-        if status == 503:
+        if status in {429, 503}:
             documented[status]["headers"] = {
                 "Retry-After": {
                     "description": "seconds after which to try again",

@@ -48,6 +48,15 @@ class OverloadedError(ServingError):
         self.retry_after = retry_after
 
 
+class ClientOverloadedError(ServingError):
+    """More tickets of one client wait than may: it is to wait for some of its answers."""
+
+    retry_after = 1.0
+
+    def __init__(self, waiting: int, limit: int) -> None:
+        super().__init__(f"{waiting} of your tickets are waiting and at most {limit} may")
+
+
 class DeadlineError(ServingError):
     """The answer was not there in time."""
 
@@ -141,6 +150,7 @@ KINDS: dict[int | type[Exception], Kind] = {
     StoreError: Kind(503, "store", "The store cannot be reached"),
     NotReadyError: Kind(503, "not-ready", "No model is loaded"),
     OverloadedError: Kind(503, "overloaded", "Too many tickets are waiting"),
+    ClientOverloadedError: Kind(429, "too-many-requests", "Too many requests at once"),
     DeadlineError: Kind(504, "deadline", "The answer took too long"),
     JobsFullError: Kind(429, "jobs-full", "Too many jobs are not finished"),
     JobNotFinishedError: Kind(409, "job-not-finished", "The job is not finished"),

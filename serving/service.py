@@ -9,27 +9,25 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bentoml
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from models.manifest import Manifest
-from models.runtime import TORCH
-from models.runtime_choice import RuntimeChoice
-from serving.app import create_app
-from serving.archive import Archive
-from serving.archive_metrics import ArchiveMetrics
-from serving.assistants import Assistants
-from serving.batching import Assistant, Batcher
 from serving.edge import ForeignErrors
-from serving.introduction import Introduction
-from serving.job_runner import JobRunner, RunsJobs
-from serving.jobs import Jobs
+from serving.job_runner import RunsJobs
 from serving.settings import Settings
-from serving.shadows import Shadows
-from serving.telemetry import Telemetry, configure_logging
 
+if TYPE_CHECKING:
+    from data.store import Store
+    from models.manifest import Manifest
+    from models.runtime_choice import RuntimeChoice
+    from serving.assistants import Assistants
+    from serving.batching import Assistant
+    from serving.job_runner import JobRunner
+
+# Here and below, what only a worker needs is imported where it is used: BentoML's parent process
+# imports this module first, and a worker is started when it has.
 settings = Settings()
 
 HANGING = 5
@@ -45,8 +43,8 @@ class Door:
     """
 
     app: ASGIApp | None = None
-    assistants: Assistants | None = None
-    runner: JobRunner | None = None
+    assistants: "Assistants | None" = None
+    runner: "JobRunner | None" = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.app is not None, "requests begin after the service is built"
@@ -60,9 +58,17 @@ class Door:
 door = Door()
 
 
+def open_store() -> "Store":
+    """The store of predictions and feedback; StoreError where it cannot be reached."""
+    # What it takes to import is taken when tickets are answered already.
+    from data.sql import open_sql_store
+
+    return open_sql_store(settings.store)
+
+
 def load_bundle(
-    folder: Path, loaded: Callable[[RuntimeChoice], None] | None = None
-) -> tuple[Manifest, Assistant]:
+    folder: Path, loaded: "Callable[[RuntimeChoice], None] | None" = None
+) -> "tuple[Manifest, Assistant]":
     """Verify and construct a bundle, its arithmetic on the threads allowed.
 
     Parameters
@@ -74,8 +80,8 @@ def load_bundle(
     BundleError
         If the folder cannot be trusted.
     """
-    # Here and not above: BentoML's parent process imports this module and needs no models.
     from models.bundle import load
+    from models.runtime import TORCH
     from serving.freeing import trim
 
     manifest, assistant = load(
@@ -93,7 +99,7 @@ def load_bundle(
 
 @bentoml.service(
     name="ticket-assistant",
-    workers=settings.workers,
+    workers=settings.processes,
     # A backstop: our own deadline comes first and is told as a problem.
     traffic={"timeout": settings.timeout_seconds + 5},
     # Both take the path as typed by the client; ours are in serving/telemetry.py.
@@ -113,13 +119,22 @@ class TicketAssistantService:
     """One worker: the bundles that run, one encoder thread, and the app that asks them."""
 
     def __init__(self) -> None:
-        # Here and not above, as in load_bundle.
+        from prometheus_client import CollectorRegistry
+
         from data.late_store import LateStore
-        from data.sql import open_sql_store
-        from models.publishing import open_store
+        from models.publishing import open_store as open_bundle_store
+        from serving.app import create_app
+        from serving.archive import Archive
+        from serving.archive_metrics import ArchiveMetrics
+        from serving.assistants import Assistants
+        from serving.batching import Batcher
+        from serving.introduction import Introduction
+        from serving.jobs import Jobs
         from serving.monitor import Monitor
         from serving.monitor_metrics import MonitorMetrics
         from serving.runtime_metrics import RuntimeMetrics
+        from serving.shadows import Shadows
+        from serving.telemetry import Telemetry, configure_logging
 
         configure_logging()
         # Of its own, so that a process may build the service twice, as tests do.
@@ -140,12 +155,12 @@ class TicketAssistantService:
         # Opened when first asked: tickets are answered whether the store is up or not.
         self.archive = Archive(
             settings,
-            LateStore(lambda: open_sql_store(settings.store)),
+            LateStore(open_store),
             ArchiveMetrics(self.telemetry.registry).behind,
             jobs,
         )
         self.assistants = Assistants(
-            open_store(settings.bundle_store),
+            open_bundle_store(settings.bundle_store),
             partial(load_bundle, loaded=RuntimeMetrics(self.telemetry.registry).loaded),
             settings.bundle_cache,
             Introduction(self.telemetry, self.archive),

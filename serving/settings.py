@@ -1,7 +1,7 @@
 """What an operator may turn: environment variables that begin with `TICKETS_`."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from data.schema import MAX_TEXT
 from models.runtime import RUNTIMES, TORCH
 from models.runtime_choice import AUTO, Precision
+from serving.capacity import count_workers
 
 
 class Settings(BaseSettings):
@@ -47,7 +48,11 @@ class Settings(BaseSettings):
         default=True, description="whether the header X-Arm may choose who answers"
     )
 
-    workers: PositiveInt = Field(default=1, description="processes; each holds the whole bundle")
+    workers: PositiveInt | Literal["auto"] = Field(
+        default="auto",
+        description="processes, each of which holds the whole bundle; auto: one for each core that "
+        "may be used, fewer where memory is short",
+    )
     threads: PositiveInt = Field(
         default=1,
         description="threads of one worker's arithmetic; more than one collapses on shared cores",
@@ -88,6 +93,21 @@ class Settings(BaseSettings):
     )
     max_waiting: PositiveInt = Field(
         default=512, description="tickets accepted and not yet answered; beyond it 503 at once"
+    )
+    max_waiting_per_client: PositiveInt | None = Field(
+        default=None,
+        description="of these, those of one client, by its address; beyond it 429 at once. None: "
+        "no limit, as behind a proxy all clients have one address",
+    )
+
+    cache: Literal["off", "process"] = Field(
+        default="off",
+        description="process: each worker remembers its latest answers, and tickets that are the "
+        "same in all but their id are computed once; off: all are computed",
+    )
+    cache_mib: PositiveInt = Field(default=64, description="of remembered answers, per worker")
+    cache_seconds: PositiveFloat = Field(
+        default=300.0, description="after which an answer is computed anew"
     )
 
     store: str = Field(
@@ -162,4 +182,15 @@ class Settings(BaseSettings):
                 f"max_waiting ({self.max_waiting}) is below max_tickets ({self.max_tickets}): "
                 "a full batch could never be accepted"
             )
+        client = self.max_waiting_per_client
+        if client is not None and client < self.max_tickets:
+            raise ValueError(
+                f"max_waiting_per_client ({client}) is below max_tickets ({self.max_tickets}): "
+                "a full batch could never be accepted"
+            )
         return self
+
+    @property
+    def processes(self) -> int:
+        """How many workers start here."""
+        return count_workers() if self.workers == "auto" else self.workers

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from data.schema import ArmKind, Prediction
 from models.manifest import Manifest
 from serving.arms import Told
+from serving.cache_metrics import CacheMetrics
 
 access = logging.getLogger("serving.access")
 
@@ -76,6 +77,7 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.registry = registry
+        self.cache = CacheMetrics(registry)
         self.requests = Counter(
             "tickets_http_requests", "Requests answered", ["method", "route", "status"],
             registry=registry,

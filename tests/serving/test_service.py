@@ -182,6 +182,7 @@ def serve(bundles: FolderStore, folder: Path, **settings: str) -> Iterator[Serve
         "TICKETS_BUNDLE_STORE": str(bundles.root),
         "TICKETS_FOLLOW_SECONDS": "0.2",
         "TICKETS_MAX_BODY_BYTES": "20000",
+        "TICKETS_WORKERS": "1",
         **{
             f"TICKETS_{name.upper()}": value for name, value in (kept_in(folder) | settings).items()
         },

@@ -7,7 +7,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 
-OURS, OURS_DECISION = "ours", "ours-decision"
+OURS, OURS_DECISION, OURS_CACHED = "ours", "ours-decision", "ours-cached"
 STOCK, STOCK_FULL, BENTO, TFIDF = "stock", "stock-full", "bentoml-batching", "tfidf"
 IN_PROCESS = "in-process"
 
@@ -72,6 +72,13 @@ SYSTEMS = {
             _OUR_SERVICE,
             path="/v1/predict?detail=decision",
         ),
+        System(
+            OURS_CACHED,
+            "Ticket Assistant, answers remembered",
+            FULL_ANSWER,
+            _OUR_SERVICE,
+            settings={"TICKETS_CACHE": "process"},
+        ),
         System(STOCK, "FastAPI + sentence-transformers", DECISION, _uvicorn("stock")),
         System(STOCK_FULL, "FastAPI + the assistant in torch", FULL_ANSWER, _uvicorn("stock_full")),
         System(
@@ -116,5 +123,6 @@ def environment(
         "TICKETS_STORE": f"sqlite:///{kept / 'store.db'}",
         "TICKETS_SPOOL": str(kept / "spool"),
         "TICKETS_JOBS_FOLDER": str(kept / "jobs"),
+        "TICKETS_CACHE": "off",
         **system.settings,
     }

@@ -9,7 +9,7 @@ from evaluation.bench_records import BulkFigures, ColdStart, SystemFacts
 from serving.bench.keeping import Kept
 from serving.bench.plan import FULL, PLANS, QUICK, Point
 from serving.bench.processes import BenchError
-from serving.bench.systems.catalogue import IN_PROCESS, OURS, STOCK, SYSTEMS
+from serving.bench.systems.catalogue import IN_PROCESS, OURS, OURS_CACHED, STOCK, SYSTEMS
 from tests.bench_fakes import make_point, make_report
 
 PLAN = replace(QUICK, systems=((OURS, 1), (STOCK, 1)), clients=(1, 8), rates=(20.0,), starts=2)
@@ -81,6 +81,10 @@ def test_each_plan_measures_all_that_is_promised() -> None:
     assert 167.0 in {point.rate for point in points}
     assert not [p for p in points if p.system == IN_PROCESS and p.rate is not None]
     assert len(set(points)) == len(points)
+    for plan in PLANS.values():
+        for repeated in (False, True):
+            most = Point(OURS, 1, clients=plan.clients[-1], repeated=repeated)
+            assert {most, replace(most, system=OURS_CACHED)} <= set(plan.all_points())
     assert QUICK.seconds_of(QUICK.all_points()) < 300
     assert FULL.seconds_of(points) < 3600
 

@@ -11,7 +11,14 @@ from models.bundle import load
 from serving.bench.comparing import Decisions, Told, decisions_of
 from serving.bench.load import Load
 from serving.bench.systems import in_process, stock, stock_full, tfidf
-from serving.bench.systems.catalogue import BENTO, HOST, IN_PROCESS, SYSTEMS, environment
+from serving.bench.systems.catalogue import (
+    BENTO,
+    HOST,
+    IN_PROCESS,
+    OURS_CACHED,
+    SYSTEMS,
+    environment,
+)
 from tests.conftest import Tickets
 from tests.serving.test_service import Published, published
 
@@ -79,6 +86,12 @@ def test_every_system_can_be_started_with_one_thread_per_worker(tmp_path: Path) 
         assert command[command.index("--host") + 1] == HOST
         assert "4711" in command
     assert SYSTEMS[BENTO].listed
+
+
+def test_answers_are_remembered_only_where_that_is_measured(tmp_path: Path) -> None:
+    for system in SYSTEMS.values():
+        told = environment(system, 1, tmp_path / "store", tmp_path / "bundle", tmp_path / "kept")
+        assert told["TICKETS_CACHE"] == ("process" if system.name == OURS_CACHED else "off")
 
 
 def as_tickets(texts: list[str]):
