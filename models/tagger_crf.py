@@ -52,8 +52,34 @@ class Chain(torch.nn.Module):
         gold = (emissions.gather(2, tags.unsqueeze(2)).squeeze(2) * filled).sum(1)
         gold = gold + first[tags[:, 0]] + last[tags[rows, lengths - 1]]
         gold = gold + (steps[tags[:, :-1], tags[:, 1:]] * filled[:, 1:]).sum(1)
-        alpha = first + emissions[:, 0]  # (b, n_tags)
-        for position in range(1, emissions.shape[1]):
-            longer = torch.logsumexp(alpha.unsqueeze(2) + steps, dim=1) + emissions[:, position]
-            alpha = torch.where(mask[:, position].unsqueeze(1), longer, alpha)
-        return torch.logsumexp(alpha + last, dim=1) - gold
+        return self._total(emissions, steps, first, last, mask) - gold
+
+    def _total(
+        self,
+        emissions: torch.Tensor,
+        steps: torch.Tensor,
+        first: torch.Tensor,
+        last: torch.Tensor,
+        mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """Log of the summed weight of all paths, shape (b,).
+
+        Weights of paths so far are kept as shares of 1, and what they were divided by is added in
+        the end (Rabiner, "A tutorial on hidden Markov models", Proc. IEEE 1989, V.A): a word then
+        takes a matrix product in place of a logarithm for every pair of tags.
+        """
+        # In double precision a path may be e^-700 times as likely as the best and still count.
+        factors = steps.double().exp()
+        tops = emissions.detach().amax(2)  # (b, length): no weight may overflow
+        weights = (emissions - tops.unsqueeze(2)).double().exp()
+        share = first.double().exp() * weights[:, 0]
+        found = []
+        for position in range(emissions.shape[1]):
+            if position:
+                longer = (share @ factors) * weights[:, position]
+                share = torch.where(mask[:, position].unsqueeze(1), longer, share)
+            size = share.sum(1, keepdim=True)
+            share = share / size
+            found.append(size)
+        sizes = torch.cat(found, dim=1).log() + torch.where(mask, tops, 0.0)
+        return (sizes.sum(1) + (share @ last.double().exp()).log()).float()

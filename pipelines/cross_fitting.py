@@ -36,27 +36,45 @@ def cross_fit(
     -------
     member, target -> probabilities of shape (n_rows, n_classes), columns as in prepared.targets
     """
+    fitted, answers = fit_folds(prepared, folds, fit, answer)
+    train, rest = prepared.rows("train"), prepared.rows("valid", "calibration", "test")
+    logger.info("final fit on %d tickets", len(train))
+    member = fit(train, "final", fitted)
+    _note(prepared, answers, member, rest, answer)
+    return member, answers
+
+
+def fit_folds(
+    prepared: Prepared,
+    folds: int,
+    fit: Callable[[Rows, str, Sequence[M]], M],
+    answer: Callable[[M, Rows], dict[str, Probabilities]],
+) -> tuple[list[M], Answers]:
+    """The members of the folds, and their answers for train rows; NaN for all others."""
     answers = {
         target: np.full((len(prepared.frame), len(names)), np.nan, dtype=np.float32)
         for target, names in prepared.targets.items()
     }
-
-    def note(member: M, rows: Rows) -> None:
-        found = answer(member, rows)
-        for target, wanted in prepared.targets.items():
-            answers[target][rows] = align_columns(found[target], member.targets_[target], wanted)
-
     train = prepared.rows("train")
     fold = prepared.frame["fold"].to_numpy()[train]
     fitted: list[M] = []
     for number in range(folds if folds > 1 else 0):
         logger.info("fold %d of %d", number + 1, folds)
         fitted.append(fit(train[fold != number], f"fold-{number}", ()))
-        note(fitted[-1], train[fold == number])
-    logger.info("final fit on %d tickets", len(train))
-    member = fit(train, "final", fitted)
-    note(member, prepared.rows("valid", "calibration", "test"))
-    return member, answers
+        _note(prepared, answers, fitted[-1], train[fold == number], answer)
+    return fitted, answers
+
+
+def _note(
+    prepared: Prepared,
+    answers: Answers,
+    member: M,
+    rows: Rows,
+    answer: Callable[[M, Rows], dict[str, Probabilities]],
+) -> None:
+    found = answer(member, rows)
+    for target, wanted in prepared.targets.items():
+        answers[target][rows] = align_columns(found[target], member.targets_[target], wanted)
 
 
 def labels_of(prepared: Prepared, rows: Rows) -> Labels:

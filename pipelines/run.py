@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from data.durable import write_text
@@ -34,14 +35,15 @@ PREPARED = Path("data/prepared")
 class StageRun:
     """What a stage tells about itself while it runs; silent where tracking is off."""
 
-    def __init__(self, tracker: Tracker | None) -> None:
+    def __init__(self, tracker: Tracker | None, figures: Path) -> None:
         self._tracker = tracker
+        self._figures = figures
         self.facts: dict[str, Any] = {}
         self.tags: dict[str, str] = {}
 
     @property
     def run_id(self) -> str | None:
-        """Id of the MLflow run."""
+        """Id of the MLflow run, waited for where it is not open yet."""
         return self._tracker.run_id if self._tracker else None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -51,8 +53,14 @@ class StageRun:
 
     def log_figure(self, figure: "Figure", name: str) -> None:
         """Record a matplotlib figure; the suffix of `name` gives its type."""
-        if self._tracker:
-            self._tracker.log_figure(figure, name)
+        if not self._tracker:
+            return
+        try:
+            figure.savefig(self._figures / name)
+        except OSError as error:
+            logger.error("%s is not tracked: %s", name, error)
+        else:
+            self._tracker.log_file(self._figures / name)
 
     def note(self, **facts: Any) -> None:
         """Add keys to the JSON record."""
@@ -95,29 +103,31 @@ def stage(
     Notes
     -----
     TICKETS_TRACKING=off switches tracking off. `peak_mib` is the largest resident set of this
-    process since its start, or of a child it waited for if that was larger.
+    process since its start, or of a child it waited for if that was larger; the process that
+    tracks the stage is not among them.
     """
     begin(seed)
     began = time.perf_counter()
     tracker = start_tracking(Path.cwd(), name, {**_tags(name), **(tags or {})})
-    tracked = StageRun(tracker)
-    tracked.tags.update(tags or {})
     if tracker and params:
         tracker.log_params(params)
     status = "FAILED"
-    try:
-        yield tracked
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        seconds, peak = round(time.perf_counter() - began, 2), round(peak_mib(), 1)
-        if tracker:
-            if prepared and "data_fingerprint" not in tracked.tags:
-                tracker.set_tags(_fingerprint(prepared))
-            tracker.log_metrics({"seconds": seconds, "peak_mib": peak}, 0)
-            tracker.end(status)
+    with TemporaryDirectory() as figures:
+        tracked = StageRun(tracker, Path(figures))
+        tracked.tags.update(tags or {})
+        try:
+            yield tracked
+            status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            seconds, peak = round(time.perf_counter() - began, 2), round(peak_mib(), 1)
+            if tracker:
+                if prepared and "data_fingerprint" not in tracked.tags:
+                    tracker.set_tags(_fingerprint(prepared))
+                tracker.log_metrics({"seconds": seconds, "peak_mib": peak}, 0)
+                tracker.end(status)
     if record:
         facts = {"stage": name, "seconds": seconds, "peak_mib": peak}
         if tracked.run_id:

@@ -21,7 +21,7 @@ from models.routing import RoutingParams
 from pipelines import evaluate as stage
 from pipelines.ensemble import fit_target, read_answers
 from pipelines.evaluate import evaluate, find_suspects, labelled_targets, write_reports
-from pipelines.train import train_linear
+from pipelines.train_linear import train_linear
 
 N = 240
 TARGETS = ("category", "severity")
