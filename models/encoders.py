@@ -199,6 +199,21 @@ def open_encoder(folder: Path, max_tokens: int, *, normalise: bool) -> "Sentence
     return encoder.eval()
 
 
+def keep_layers(encoder: "SentenceTransformer", layers: int) -> None:
+    """Take the layers above the lowest ones away from an encoder.
+
+    Raises
+    ------
+    ValueError
+        If it has fewer.
+    """
+    network = encoder[0].auto_model
+    if not 1 <= layers <= len(network.encoder.layer):
+        raise ValueError(f"{layers} layers to keep; there are {len(network.encoder.layer)}")
+    network.encoder.layer = network.encoder.layer[:layers]
+    network.config.num_hidden_layers = layers
+
+
 @dataclass(frozen=True)
 class TorchEncoder:
     """A sentence encoder run by torch; it can be trained on."""

@@ -1,7 +1,7 @@
 """Trained networks as ONNX graphs: one file each, the same network the same bytes."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -107,7 +107,7 @@ class _WholeTagger(torch.nn.Module):
         return self.network.emissions(hidden, owner, form)
 
 
-def _pass(layers: Sequence[Any], hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _pass(layers: Iterable[Any], hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     attention = (1 - mask[:, None, None, :]).to(hidden.dtype) * MASKED  # (b, 1, 1, length)
     for layer in layers:
         hidden = layer(hidden, attention)

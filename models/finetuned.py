@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.numpy import load_file, save_file
 
 from data.errors import BundleError, ModelError, NotFittedError
 from models.base import Labels, Probabilities, Progress, classes_of
-from models.encoders import TorchEncoder, find_encoder, open_encoder, open_torch_encoder
+from models.encoders import (
+    TorchEncoder,
+    find_encoder,
+    keep_layers,
+    open_encoder,
+    open_torch_encoder,
+)
+from models.finetuning_means import mean_heads, mean_weights
 from models.runtime import OpenEncoder, TextEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-    from torch import Tensor
 
     from models.frozen_states import FrozenStates
 
@@ -47,10 +53,19 @@ class FinetunedParams(BaseModel):
 
     encoder: str = Field(default="minilm", description="a name in models.encoders.ENCODERS")
     max_tokens: int = Field(default=128, ge=8, le=512, description="longer texts are cut here")
+    learned_tokens: int | None = Field(
+        default=64,
+        ge=8,
+        description="of a longer text, in one training step: a random sample, another one each "
+        "time; where layers are frozen. Answers read max_tokens. null: all",
+    )
     epochs: int = Field(default=2, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0, description="of the encoder, at its peak")
     head_rate: float = Field(default=10.0, gt=0, description="learning rate of heads, in encoder's")
     batch_size: int = Field(default=32, ge=1)
+    layers: int | None = Field(
+        default=None, ge=1, description="lowest layers that are kept of the encoder; null: all"
+    )
     frozen_layers: int = Field(
         default=3, ge=0, description="lowest layers left as they are, embeddings with them; 0: none"
     )
@@ -76,6 +91,16 @@ class FinetunedParams(BaseModel):
         min_length=1,
         description="fits on all tickets; the answers of several are averaged",
     )
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> Self:
+        frozen = [self.frozen_layers, *(final.frozen_layers or 0 for final in self.final)]
+        if self.layers is not None and max(frozen) >= self.layers:
+            raise ValueError(
+                f"frozen_layers ({max(frozen)}) must be below layers ({self.layers}): "
+                "nothing of the encoder would be trained"
+            )
+        return self
 
 
 class Network(NamedTuple):
@@ -147,15 +172,19 @@ class FinetunedMember:
         checkpoint : a folder the state is kept in, so that an interrupted fit goes on from it
         """
         from models.finetuning import finetune
+        from models.finetuning_processes import open_processes
 
+        open_processes()  # each of several opens the encoder on its own GPU
         self.targets_ = classes_of(labels)
         encoder = open_encoder(
             find_encoder(self.params.encoder), self.params.max_tokens, normalise=False
         )
+        if self.params.layers is not None:
+            keep_layers(encoder, self.params.layers)
         heads = None
         if start:
-            encoder.load_state_dict(_mean_weights(start))
-            heads = _mean_heads(start, self.targets_)
+            encoder.load_state_dict(mean_weights(start))
+            heads = mean_heads(start, self.targets_)
         heads, self.history_ = finetune(
             encoder,
             self.targets_,
@@ -198,7 +227,7 @@ class FinetunedMember:
         if not self._networks:
             raise NotFittedError("FinetunedMember")
         if self._frozen is not None:
-            from models.finetuning import encode_frozen
+            from models.finetuning_inputs import encode_frozen
 
             return np.hstack([encode_frozen(n.model, texts, self._frozen) for n in self._networks])
         return np.hstack([n.encoder.encode(texts) for n in self._networks])
@@ -274,34 +303,6 @@ class FinetunedMember:
                     raise BundleError(f"{own.name} does not fit the classes of {target}")
             member._networks.append(Network(encoder, heads))
         return member
-
-
-def _mean_weights(members: Sequence[FinetunedMember]) -> dict[str, "Tensor"]:
-    states = [n.model.state_dict() for member in members for n in member._networks]
-    return {
-        name: (sum(state[name] for state in states) / len(states)).to(first.dtype)
-        for name, first in states[0].items()
-    }
-
-
-def _mean_heads(
-    members: Sequence[FinetunedMember], targets: dict[str, tuple[str, ...]]
-) -> dict[str, NDArray[np.float32]]:
-    """Each class's row is the mean over the members that know the class."""
-    heads = {}
-    for i, (target, names) in enumerate(targets.items()):
-        for part in ("weight", "bias"):
-            rows = [
-                [
-                    network.heads[f"{i}.{part}"][member.targets_[target].index(name)]
-                    for member in members
-                    if name in member.targets_[target]
-                    for network in member._networks
-                ]
-                for name in names
-            ]
-            heads[f"{i}.{part}"] = np.array([np.mean(row, axis=0) for row in rows], np.float32)
-    return heads
 
 
 def _softmax(logits: NDArray[np.float64]) -> Probabilities:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from models.base import Labels, Progress
-from models.batching import (
-    IGNORED,
-    batches_by_length,
-    bucketed_batches,
-    encode_labels,
-    pad_states,
-    pad_tokens,
-    tokenise,
-)
+from models.batching import IGNORED, batches_by_length, bucketed_batches
 from models.checkpoints import TrainingState, resume, save_checkpoint
-from models.encoders import reduced_precision
-from models.frozen_states import FrozenStates, pass_layers
+from models.finetuning_inputs import Drawn, Inputs, Sampling, pooled, read_inputs
+from models.finetuning_processes import OneProcess, open_processes
+from models.frozen_states import FrozenStates
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -33,20 +25,6 @@ CHECKPOINT_SECONDS = 60.0
 """Least time between two checkpoints; one costs about half a second."""
 
 Heads = dict[str, NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Texts as the network reads them, with the classes it is to find.
-
-    `states`, where there are any, are those above the `frozen_layers`; `truth` has shape
-    (n, n_targets).
-    """
-
-    tokens: list[list[int]]
-    states: list[torch.Tensor] | None
-    frozen_layers: int
-    truth: torch.Tensor
 
 
 def finetune(
@@ -67,8 +45,9 @@ def finetune(
     """Train the encoder in place and return its heads with the history of the looks at valid.
 
     The learning rate climbs linearly, then falls linearly to 0; the weights with the lowest loss
-    on valid win. Dropout is drawn anew from the seed and the step, so that a run taken up from a
-    checkpoint ends in the very weights of an uninterrupted one.
+    on valid win. Dropout and the tokens learned from are drawn anew from the seed and the step, so
+    that a run taken up from a checkpoint ends in the very weights of an uninterrupted one. Of
+    several processes each takes a share of every batch, and all end in the same weights.
 
     Parameters
     ----------
@@ -82,7 +61,7 @@ def finetune(
     history : a record per look with step, train_loss and valid_loss
     """
     torch.manual_seed(seed)
-    device = encoder.device
+    processes, device = open_processes(), encoder.device
     heads = torch.nn.ModuleList(
         torch.nn.Linear(encoder.get_embedding_dimension() or 0, len(names))
         for names in targets.values()
@@ -93,17 +72,20 @@ def finetune(
     optimizer = _optimizer(encoder, heads, params)
     if params.frozen_layers:
         frozen = frozen or FrozenStates(params.frozen_layers)
-    train = _inputs(encoder, targets, texts, labels, frozen, progress)
-    held_out = _inputs(encoder, targets, *valid, frozen) if valid else None
+    train = read_inputs(encoder, targets, texts, labels, frozen, progress)
+    held_out = read_inputs(encoder, targets, *valid, frozen) if valid else None
+    sampling = Sampling(params.learned_tokens, seed) if frozen and params.learned_tokens else None
+    learned = [ids[: sampling.most] for ids in train.tokens] if sampling else train.tokens
     plan = [
         batch
         for epoch in range(params.epochs)
-        for batch in bucketed_batches(train.tokens, params.batch_size, seed * 1000 + epoch)
+        for batch in bucketed_batches(learned, params.batch_size, seed * 1000 + epoch)
     ]
     looks = _look_steps(len(plan), params)
     beside = [column for column, target in enumerate(targets) if target in lessons]
     modules = torch.nn.ModuleDict({"encoder": encoder[0].auto_model, "heads": heads})
     state = resume(checkpoint, modules, optimizer) if checkpoint else TrainingState()
+    processes.wait()  # all have read the checkpoint before the first process writes another
     trained = [p for p in modules.parameters() if p.requires_grad]
     saved = time.monotonic()
     encoder.train()
@@ -111,20 +93,26 @@ def finetune(
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * one_cycle(step, len(plan), params.warmup)
         torch.manual_seed(seed * 1_000_003 + step)
-        loss = _loss(encoder, heads, train, plan[step], params, beside)
+        drawn = None
+        if sampling:
+            drawn = sampling.drawn([len(train.tokens[row]) for row in plan[step]], step)
+        loss = _loss(encoder, heads, train, plan[step], params, beside, drawn, processes)
         loss.backward()  # type: ignore[no-untyped-call]
+        processes.sum_gradients(trained)
+        whole = processes.total(loss.detach()).item()
         torch.nn.utils.clip_grad_norm_(trained, params.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         state.step = step + 1
-        state.running = 0.98 * state.running + 0.02 * loss.item() if step else loss.item()
+        state.running = 0.98 * state.running + 0.02 * whole if step else whole
         if progress and step % 10 == 0:
             progress((step + 1) / len(plan), f"loss {state.running:.3f}")
         if held_out and state.step in looks:
-            if _look(state, encoder, heads, held_out, params, modules):
+            if _look(state, encoder, heads, held_out, params, modules, processes):
                 break
             encoder.train()
-        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+        due = time.monotonic() - saved > CHECKPOINT_SECONDS
+        if checkpoint and due and processes.rank == 0:
             save_checkpoint(checkpoint, state, modules, optimizer)
             saved = time.monotonic()
     if state.best is not None:
@@ -179,52 +167,6 @@ def _look_steps(steps: int, params: "FinetunedParams") -> set[int]:
     return {round(steps * (i + 1) / looks) for i in range(looks)}
 
 
-def encode_frozen(
-    encoder: "SentenceTransformer", texts: Sequence[str], frozen: FrozenStates
-) -> NDArray[np.float32]:
-    """Mean-pooled vectors, shape (n, dimension), by way of the kept states of the texts."""
-    vectors = np.zeros((len(texts), encoder.get_embedding_dimension() or 0), dtype=np.float32)
-    tokens = tokenise(encoder, texts)
-    states = frozen.of(encoder, texts, tokens)
-    inputs = Inputs(tokens, states, frozen.layers, torch.empty(len(texts), 0, dtype=torch.long))
-    with torch.inference_mode():
-        for rows in batches_by_length(inputs.tokens):
-            vectors[rows] = _pooled(encoder, inputs, rows).cpu().numpy()
-    return vectors
-
-
-def _inputs(
-    encoder: "SentenceTransformer",
-    targets: dict[str, tuple[str, ...]],
-    texts: Sequence[str],
-    labels: Labels,
-    frozen: FrozenStates | None,
-    progress: Progress | None = None,
-) -> Inputs:
-    tokens = tokenise(encoder, texts)
-    states = frozen.of(encoder, texts, tokens, progress) if frozen else None
-    return Inputs(tokens, states, frozen.layers if frozen else 0, encode_labels(targets, labels))
-
-
-def _pooled(
-    encoder: "SentenceTransformer", inputs: Inputs, rows: NDArray[np.int64]
-) -> torch.Tensor:
-    """Mean-pooled vectors of some rows, shape (b, dimension)."""
-    network, device = encoder[0].auto_model, encoder.device
-    with reduced_precision(device.type):
-        if inputs.states is None:
-            ids, mask = pad_tokens([inputs.tokens[row] for row in rows], device)
-            hidden = network(input_ids=ids, attention_mask=mask).last_hidden_state
-        else:
-            hidden, mask = pad_states(inputs.states, rows, device)
-            hidden = pass_layers(
-                network, hidden, mask, inputs.frozen_layers, len(network.encoder.layer)
-            )
-    weight = mask.unsqueeze(-1)
-    pooled: torch.Tensor = (hidden.float() * weight).sum(1) / weight.sum(1)
-    return pooled
-
-
 def _loss(
     encoder: "SentenceTransformer",
     heads: torch.nn.ModuleList,
@@ -232,37 +174,48 @@ def _loss(
     rows: NDArray[np.int64],
     params: "FinetunedParams | None" = None,
     lessons: Sequence[int] = (),
+    drawn: Drawn | None = None,
+    processes: OneProcess | None = None,
 ) -> torch.Tensor:
     """Mean cross entropy over the targets; a target without a label in the batch adds 0.
 
     Rows that teach a lesson and the others count by their shares of the batch, so that three of
-    them among thirty tickets do not weigh as much as the thirty.
+    them among thirty tickets do not weigh as much as the thirty. Of several processes each gets
+    what its rows add to the loss of the whole batch.
 
     Parameters
     ----------
+    rows : of the whole batch
     params : without them the plain loss, neither smoothed nor weighted
     lessons : columns of targets that are learned beside the others
+    drawn : see `pooled`, for the whole batch
+    processes : that share the batch; None: it is this one's alone
     """
-    pooled = _pooled(encoder, inputs, rows)
     wanted = inputs.truth[torch.from_numpy(rows)]
     known = wanted != IGNORED
     taught = float(known[:, list(lessons)].any(dim=1).float().mean())
-    wanted = wanted.to(encoder.device)
+    own = processes.share(rows) if processes else slice(None)
     total = torch.zeros((), device=encoder.device)
+    if not len(rows[own]):
+        return total.requires_grad_()
+    vectors = pooled(encoder, inputs, rows[own], drawn[own] if drawn is not None else None)
+    wanted = wanted[own].to(encoder.device)
     for column, head in enumerate(heads):
-        if not bool(known[:, column].any()):
+        here = int(known[own, column].sum())
+        if not here:
             continue
         loss = torch.nn.functional.cross_entropy(
-            head(pooled),
+            head(vectors),
             wanted[:, column],
             ignore_index=IGNORED,
             label_smoothing=params.label_smoothing if params else 0.0,
         )
+        loss = loss * (here / int(known[:, column].sum()))
         if column in lessons:
             total = total + loss * taught * (params.lesson_weight if params else 1.0)
         else:
             total = total + loss * (1 - taught) / (len(heads) - len(lessons))
-    return total
+    return total if total.requires_grad or not torch.is_grad_enabled() else total.requires_grad_()
 
 
 def _look(
@@ -272,6 +225,7 @@ def _look(
     held_out: Inputs,
     params: "FinetunedParams",
     modules: torch.nn.Module,
+    processes: OneProcess,
 ) -> bool:
     """Note the loss on valid and keep the weights if it is the lowest; True: time to stop."""
     encoder.eval()
@@ -280,7 +234,9 @@ def _look(
         for rows in batches_by_length(held_out.tokens):
             total += _loss(encoder, heads, held_out, rows).item() * len(rows)
             weight += len(rows)
-    loss = total / max(1, weight)
+    mean = torch.tensor(total / max(1, weight), dtype=torch.float64)
+    # Each has looked at all of valid; they agree on one figure, so that none stops before another.
+    loss = (processes.total(mean.to(encoder.device)) / processes.count).item()
     state.history.append(
         {
             "step": state.step,

@@ -18,7 +18,6 @@ from models.entities import EntityFinder
 from models.reader_facts import ReaderFacts
 from models.reading_entities import merge, shown
 from models.sentiment import SENTIMENTS, SentimentReader
-from models.shared_layers import lower_digest
 
 if TYPE_CHECKING:
     from models.finetuned import FinetunedMember
@@ -35,6 +34,9 @@ The tagger is the dearest part of an answer (benchmark `reading-costs`), and its
 text.
 """
 
+MOST_PIECES = 512
+"""Of a text; the tagger cuts its windows itself, and shorter."""
+
 T = TypeVar("T")
 
 
@@ -48,12 +50,18 @@ OpenTagger = Callable[[Path], Tagger | None]
 """Reads the tagger in a folder; None where it is not to be read."""
 
 
+LOWER = "lower"
+"""Folder of the layers that the tagger stands on, beside its own."""
+
+
 class ReadersFile(Record):
     """What readers.json says: on which layers the tagger stands, and what it is worth."""
 
     encoder: str
     layers: int = Field(ge=0, description="lowest layers that it leaves as published")
-    digest: str = Field(description="of those layers, see models.shared_layers.lower_digest")
+    digest: str | None = Field(
+        default=None, description="only in bundles sealed without the folder `lower`"
+    )
     readers: dict[str, ReaderFacts]
 
 
@@ -101,17 +109,15 @@ class Readers:
         tone: Path,
         open_tagger: OpenTagger | None = None,
     ) -> Self:
-        """The readers that go on from what a fine-tuned member makes of a text.
-
-        Nothing is looked up elsewhere: where there is no such member, or training changed the
-        layers that the tagger stands on, only rules read, and a warning says so.
+        """The readers sealed in a bundle; nothing is looked up elsewhere.
 
         Parameters
         ----------
-        folder : of the tagger
+        folder : of the tagger and of the layers that it stands on. Bundles sealed earlier hold no
+            such layers: without `open_tagger` only rules read then, and a warning says so
         tone : of the member, where sentiment.json lies if it learned a tone
-        open_tagger : opens a tagger that needs no layers of the member, because they were exported
-            with it; left out: one that stands on them is opened, where the member shares them
+        open_tagger : opens a tagger that was exported together with those layers; left out: torch
+            runs it
 
         Raises
         ------
@@ -126,18 +132,23 @@ class Readers:
         if open_tagger is not None:
             exported = open_tagger(folder / TAGGER) if named else None
             return cls(sentiment, exported, told.readers if exported else {})
-        if finetuned is None or not shares(told, finetuned):
+        if not (folder / LOWER).is_dir():
             logger.warning(
-                "learned entities are not read: the fine-tuned member does not share the %d lowest "
-                "layers of %s",
+                "learned entities are not read: %s lacks the %d lowest layers of %s, on which they "
+                "rest; train again, or let another runtime than torch answer",
+                folder,
                 told.layers,
                 told.encoder,
             )
             return cls(sentiment)
-        from models.tagger import EntityTagger  # loads torch, which not all who answer need
+        # Both load torch, which not all who answer need.
+        from models.encoders import open_encoder
+        from models.tagger import EntityTagger
 
-        tagger = EntityTagger.load(folder / TAGGER, finetuned.base) if named else None
-        return cls(sentiment, tagger, told.readers)
+        if not named:
+            return cls(sentiment, None, told.readers)
+        lower = open_encoder(folder / LOWER, MOST_PIECES, normalise=False).cpu()
+        return cls(sentiment, EntityTagger.load(folder / TAGGER, lower), told.readers)
 
     @property
     def sentiment(self) -> SentimentReader | None:
@@ -226,14 +237,6 @@ class Readers:
             label = SENTIMENTS[int(found.argmax())]
             told.append(Candidate(label=label, probability=min(1.0, float(found.max()))))
         return told
-
-
-def shares(told: ReadersFile, finetuned: "FinetunedMember") -> bool:
-    """Whether the member's lowest layers are those that the readers were trained above."""
-    params = finetuned.params
-    if params.encoder != told.encoder or params.frozen_layers < told.layers:
-        return False
-    return lower_digest(finetuned.base, told.layers) == told.digest
 
 
 def read_readers_file(folder: Path) -> ReadersFile:

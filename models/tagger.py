@@ -20,7 +20,7 @@ from data.conll import OUTSIDE
 from data.errors import BundleError, NotFittedError
 from data.schema import Entity
 from models.base import Progress
-from models.encoders import find_encoder, open_encoder
+from models.encoders import find_encoder, keep_layers, open_encoder
 from models.tagger_batches import lower_states, make_batch
 from models.tagger_decoding import best_tags
 from models.tagger_features import Lexicon
@@ -119,7 +119,7 @@ class EntityTagger:
         return find_entities(texts, self._pieces(), self.params.max_pieces, self._decode)
 
     def save(self, folder: Path) -> None:
-        """Write tagger.json and tagger.safetensors; the frozen layers are not among them."""
+        """Write tagger.json and tagger.safetensors; `save_lower` writes the frozen layers."""
         network = self.network
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
@@ -133,6 +133,13 @@ class EntityTagger:
             "lexicon": words,
         }
         (folder / "tagger.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    def save_lower(self, folder: Path) -> None:
+        """Write an encoder of the frozen layers alone, which `load` can be given."""
+        params = self.params
+        lower = open_encoder(find_encoder(params.encoder), params.max_pieces, normalise=False)
+        keep_layers(lower, params.frozen_layers)
+        lower.save_pretrained(str(folder), create_model_card=False)
 
     @classmethod
     def load(cls, folder: Path, encoder: "SentenceTransformer | None" = None) -> Self:

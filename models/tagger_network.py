@@ -78,7 +78,11 @@ class TaggerNetwork(torch.nn.Module):
         super().__init__()
         dimension = encoder_network.config.hidden_size
         first, layers = params.frozen_layers, params.upper_layers
-        self.upper = copy.deepcopy(encoder_network.encoder.layer[first : first + layers])
+        # An encoder that was sealed with a tagger ends below its layers: any does as a form, the
+        # weights come from the tagger's own file.
+        known = encoder_network.encoder.layer
+        rows = [min(row, len(known) - 1) for row in range(first, first + layers)]
+        self.upper = torch.nn.ModuleList([copy.deepcopy(known[row]) for row in rows])
         for module in self.upper.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = params.layer_dropout

@@ -21,8 +21,7 @@ from evaluation.league.reader_facts import facts_of
 from evaluation.league.sources import fetch_sources
 from models.encoders import find_encoder, open_encoder
 from models.reader_facts import ReaderFacts
-from models.readers import FILE, TAGGER, ReadersFile
-from models.shared_layers import lower_digest
+from models.readers import FILE, LOWER, TAGGER, ReadersFile
 from models.tagger import EntityTagger
 from models.tagger_network import TaggerParams
 from pipelines import run
@@ -69,10 +68,10 @@ def fit_readers(
     figures = measure_part(one, asked, "test")
     facts = {TAGGER: facts_of(str(params.entities), False, len(known.tokens), figures)}
     one.save(folder / TAGGER)
+    one.save_lower(folder / LOWER)
     told = ReadersFile(
         encoder=tagger.encoder,
         layers=tagger.frozen_layers,
-        digest=lower_digest(encoder, tagger.frozen_layers),
         readers=facts,
     )
     text = json.dumps(told.model_dump(mode="json"), indent=1)

@@ -18,10 +18,11 @@ from data.prepared import Prepared, read_prepared
 from data.schema import Ticket
 from evaluation.parity import ask, compare
 from models.assistant import Facts, TicketAssistant
-from models.content import sha256_of
+from models.content import READERS, sha256_of
 from models.embedding import EmbeddingMember
 from models.encoders import full_precision, has_bfloat16
 from models.finetuned import FinetunedMember
+from models.readers import LOWER
 from models.runtime import RUNTIMES, Runtime
 from models.runtime_file import (
     FOLDER,
@@ -71,8 +72,10 @@ def export_parts(assistant: TicketAssistant, trained: Path) -> tuple[dict[str, s
         write(part_of(trained / place, trained), export_encoder(encoder), place)
         sources += [f"{place}/model.safetensors", f"{place}/tokenizer.json"]
     if isinstance(tagger := assistant.readers.tagger, EntityTagger):
-        write(TAGGER, export_tagger(tagger), "finetuned/network-1/encoder")
-        sources.append("readers/tagger/tagger.safetensors")
+        lower = f"{READERS}/{LOWER}"
+        write(TAGGER, export_tagger(tagger), lower)
+        sources += [f"{READERS}/{TAGGER}/tagger.safetensors", f"{lower}/model.safetensors"]
+        sources.append(f"{lower}/tokenizer.json")
     return places, sources
 
 

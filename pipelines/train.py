@@ -20,7 +20,6 @@ from models.embedding import EmbeddingMember, EmbeddingParams
 from models.encoders import find_encoder
 from models.encodings import encode_new, name_of
 from models.finetuned import FinetunedMember
-from models.linear import LinearMember, LinearParams
 from models.sentiment import TARGET as TONE
 from pipelines import run
 from pipelines.cross_fitting import Answers, Rows, cross_fit, labels_of
@@ -29,6 +28,7 @@ from pipelines.lessons import measure as measure_tone
 from pipelines.params import Params, read_params
 from pipelines.toning import Tones
 from pipelines.train_finetuned import Keep, checkpoint_folder, train_finetuned
+from pipelines.train_linear import train_linear
 
 logger = logging.getLogger(__name__)
 
@@ -39,19 +39,6 @@ RECORDS = Path("evaluation/reports/stages")
 
 FEATURES = "features.npz"
 """What a member with dense features makes of every ticket; read by the stage `memory`."""
-
-
-def train_linear(prepared: Prepared, folds: int, params: LinearParams) -> tuple[Member, Answers]:
-    """The linear member, its vocabulary learned anew in each fold."""
-    texts = prepared.texts()
-
-    def fit(rows: Rows, name: str, fitted: Sequence[LinearMember]) -> LinearMember:
-        member = LinearMember(params)
-        return member.fit([texts[i] for i in rows], labels_of(prepared, rows))
-
-    return cross_fit(
-        prepared, folds, fit, lambda m, rows: m.predict_proba([texts[i] for i in rows])
-    )
 
 
 def train_embedding(
@@ -120,11 +107,25 @@ def _taught(lessons: Lessons | None, params: Params) -> tuple[Posts | None, Tone
     return lessons.taught, Tones.of_posts(lessons.taught, params.finetuned.toned, params.seed)
 
 
+def _writes(params: Params) -> bool:
+    """Whether this process is to write; of several that train together the others only train."""
+    from models.finetuning_processes import is_first  # loads torch, which not every member needs
+
+    if is_first():
+        return True
+    prepared = read_prepared(PREPARED)
+    lessons = read_lessons(LESSONS) if TONE not in prepared.targets else None
+    train("finetuned", prepared, params, lessons=lessons)
+    return False
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("member", choices=sorted(MEMBERS))
     name = parser.parse_args().member
     params = read_params()
+    if name == "finetuned" and not _writes(params):
+        return
     folder = TRAINED / name
     section: BaseModel = getattr(params, name)
     with run.stage(

@@ -132,8 +132,9 @@ def checkpoint_folder(
 
     The training code is part of the name: a run begun with other code is not gone on with.
     """
-    found = find_spec("models.finetuning")  # importing it would load torch for every member
-    code = Path(found.origin).read_bytes() if found and found.origin else b""
+    # Importing them would load torch for every member.
+    found = [find_spec(f"models.{name}") for name in ("finetuning", "finetuning_inputs")]
+    code = b"".join(Path(one.origin).read_bytes() for one in found if one and one.origin)
     told = [lessons.texts, lessons.labels] if lessons else []
     changed = [tones.asides, tones.share, tones.seed] if tones else []
     facts = [prepared.summary["fingerprint"], params.model_dump(mode="json"), folds, seed]

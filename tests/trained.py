@@ -8,10 +8,9 @@ from models.finetuned import FinetunedMember, FinetunedParams
 from models.linear import LinearMember, LinearParams
 from models.memory import Memory, MemoryParams
 from models.reader_facts import ReaderFacts
-from models.readers import FILE, TAGGER, ReadersFile
+from models.readers import FILE, LOWER, TAGGER, ReadersFile
 from models.routing import ClassCertificate, RoutingPolicy
 from models.sentiment import SENTIMENTS, TARGET, SentimentReader
-from models.shared_layers import lower_digest
 from models.shortlist import Shortlist
 from models.tagger import EntityTagger
 from models.tagger_network import TaggerParams
@@ -81,11 +80,8 @@ def add_tagger(folder: Path) -> None:
     """Write a tagger that stands on the published encoder's lower layers."""
     encoder = open_encoder(find_encoder("minilm"), 128, normalise=False)
     params = TaggerParams(frozen_layers=LAYERS, upper_layers=1, epochs=8)
-    EntityTagger(params, encoder=encoder).fit([WORDS] * 40, [TAGS] * 40).save(folder / TAGGER)
-    told = ReadersFile(
-        encoder="minilm",
-        layers=LAYERS,
-        digest=lower_digest(encoder, LAYERS),
-        readers={TAGGER: FACTS},
-    )
+    tagger = EntityTagger(params, encoder=encoder).fit([WORDS] * 40, [TAGS] * 40)
+    tagger.save(folder / TAGGER)
+    tagger.save_lower(folder / LOWER)
+    told = ReadersFile(encoder="minilm", layers=LAYERS, readers={TAGGER: FACTS})
     (folder / FILE).write_text(told.model_dump_json(), encoding="utf-8")

@@ -16,7 +16,7 @@ SMALL: dict[str, Any] = {
     "finetuned": {
         "max_tokens": 16,
         "epochs": 1,
-        "frozen_layers": 5,
+        "frozen_layers": 2,
         "final": [{"epochs": 1, "learning_rate": 1e-4}],
     },
     "readers": {"sentiment": None, "entities": None},

@@ -10,6 +10,7 @@ from models import finetuning
 from models.batching import IGNORED, bucketed_batches, encode_labels, pad_states, pad_tokens
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.finetuning import one_cycle
+from models.finetuning_inputs import Inputs, Sampling, pad_sampled
 from models.frozen_states import FrozenStates
 
 SMALL = FinetunedParams(
@@ -36,6 +37,56 @@ def test_texts_are_padded_to_few_lengths_and_nothing_of_them_is_lost() -> None:
     assert hidden.shape == (2, 8, 4)
     assert hidden.dtype == torch.float32
     assert mask.sum(dim=1).tolist() == hidden[:, :, 0].sum(dim=1).tolist() == [3, 8]
+
+
+def test_long_texts_are_learned_by_samples_of_their_tokens() -> None:
+    sampling = Sampling(most=8, seed=1)
+    whole, *long = sampling.drawn([8, 30, 30], step=4)
+    assert whole is None
+    for positions in long:
+        assert positions is not None
+        assert len(set(positions.tolist())) == 8
+        assert positions.tolist() == sorted(positions.tolist())
+        assert 0 <= positions[0] <= positions[-1] < 30
+    again, other = sampling.drawn([30], step=4)[0], sampling.drawn([30], step=5)[0]
+    assert again is not None and other is not None
+    np.testing.assert_array_equal(again, sampling.drawn([30], step=4)[0])
+    assert again.tolist() != other.tolist()
+    counts = np.zeros(30)
+    for step in range(2000):
+        counts[sampling.drawn([30], step)[0]] += 1
+    # Each of 30 is drawn with chance 8/30; 0.05 is five standard errors.
+    np.testing.assert_allclose(counts / 2000, 8 / 30, atol=0.05)
+
+
+def test_sampled_states_are_those_drawn() -> None:
+    states = [torch.arange(5.0).half()[:, None], torch.arange(30.0).half()[:, None]]
+    positions = np.array([2, 7, 11, 12, 20, 29])
+    hidden, mask = pad_sampled(states, np.array([1, 0]), [positions, None], torch.device("cpu"))
+    assert hidden.shape == (2, 8, 1)
+    assert hidden[0, :, 0].tolist() == [*positions.tolist(), 0, 0]
+    assert hidden[1, :, 0].tolist() == [0, 1, 2, 3, 4, 0, 0, 0]
+    assert mask.sum(1).tolist() == [6, 5]
+
+
+def test_a_sample_is_learned_from_and_the_whole_text_answered(
+    tickets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[bool, int]] = []
+    real = finetuning.pooled
+
+    def watched(encoder, inputs, rows, drawn=None):
+        read.extend((drawn is not None, len(inputs.tokens[row])) for row in rows)
+        assert drawn is None or all(p is None or len(p) == 8 for p in drawn)
+        return real(encoder, inputs, rows, drawn)
+
+    monkeypatch.setattr(finetuning, "pooled", watched)
+    params = SMALL.model_copy(update={"learned_tokens": 8, "epochs": 1})
+    labels = {t: c[:24] for t, c in tickets.labels.items()}
+    FinetunedMember(params).fit(tickets.texts[:24], labels, valid=(tickets.texts[:24], labels))
+    assert max(length for sampled, length in read if sampled) > 8
+    assert sum(sampled for sampled, _ in read) == 24  # one epoch
+    assert sum(not sampled for sampled, _ in read) == 24 * SMALL.evaluations  # looks at valid
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
@@ -155,11 +206,11 @@ def test_states_that_are_kept_give_the_same_answers(tickets) -> None:
 def test_rows_of_a_lesson_count_by_their_share_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two texts among eight tickets weigh a fifth, however few they are."""
     pooled = torch.randn(10, 4, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr(finetuning, "_pooled", lambda *a: pooled)
+    monkeypatch.setattr(finetuning, "pooled", lambda *a: pooled)
     heads = torch.nn.ModuleList(torch.nn.Linear(4, 3) for _ in range(3))
     truth = torch.full((10, 3), IGNORED)
     truth[:8, 0], truth[:4, 1], truth[8:, 2] = 1, 2, 0
-    inputs = finetuning.Inputs([], None, 0, truth)
+    inputs = Inputs([], None, 0, truth)
     encoder = type("Encoder", (), {"device": torch.device("cpu")})()
     loss = torch.nn.functional.cross_entropy
     own = loss(heads[0](pooled[:8]), truth[:8, 0]) + loss(heads[1](pooled[:4]), truth[:4, 1])

@@ -1,6 +1,7 @@
 """What is read beside the targets: whose layers are shared, what is merged, what breaks alone."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,17 @@ from models.encoders import find_encoder, open_encoder
 from models.ensemble import Ensemble, TargetEnsemble
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.reader_facts import ReaderFacts
-from models.readers import FILE, LEARNED_CHARACTERS, SENTIMENT, TAGGER, Readers, ReadersFile
+from models.readers import (
+    FILE,
+    LEARNED_CHARACTERS,
+    LOWER,
+    SENTIMENT,
+    TAGGER,
+    Readers,
+    ReadersFile,
+)
 from models.routing import ClassCertificate, RoutingPolicy
 from models.sentiment import SENTIMENTS, SentimentReader
-from models.shared_layers import lower_digest
 from models.shortlist import Shortlist
 from models.tagger import EntityTagger
 from models.tagger_network import TaggerParams
@@ -62,12 +70,8 @@ def folder(encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
         TaggerParams(frozen_layers=LAYERS, upper_layers=1, epochs=8), encoder=encoder
     )
     tagger.fit([words] * 40, [tags] * 40).save(place / TAGGER)
-    told = ReadersFile(
-        encoder="minilm",
-        layers=LAYERS,
-        digest=lower_digest(encoder, LAYERS),
-        readers={TAGGER: FACTS},
-    )
+    tagger.save_lower(place / LOWER)
+    told = ReadersFile(encoder="minilm", layers=LAYERS, readers={TAGGER: FACTS})
     (place / FILE).write_text(told.model_dump_json(), encoding="utf-8")
     return place
 
@@ -85,43 +89,33 @@ def test_the_tone_comes_from_what_the_member_answered(
     assert readers.read(["the update is great"], [None]).sentiment == [None]  # it did not answer
 
 
-def test_where_training_changed_those_layers_no_entity_is_learned(
-    folder: Path, tone: Path, tickets, finetuned: FinetunedMember, caplog: pytest.LogCaptureFixture
+def test_entities_are_learned_whatever_became_of_the_members_layers(
+    folder: Path, tickets, finetuned: FinetunedMember
 ) -> None:
-    params = FinetunedParams(max_tokens=24, epochs=1, frozen_layers=LAYERS - 1)
+    params = FinetunedParams(max_tokens=24, epochs=1, layers=2, frozen_layers=0)
     other = FinetunedMember(params).fit(
         tickets.texts[:32], {"category": tickets.labels["category"][:32]}
     )
+    texts = ["start Outlook on the server", "is the Outlook server down"]
+    expected = Readers.load(folder, finetuned, folder).read(texts, [None, None]).entities
+    assert any(expected)
     for member in (other, None):
         readers = Readers.load(folder, member, folder)
-        assert readers.facts == {}
-        assert "does not share" in caplog.text
-        found = readers.read(["mail a@b.example"], [None])
-        assert found.sentiment == [None]
-        assert [e.label for e in found.entities[0]] == ["email"]
-        caplog.clear()
+        assert readers.facts == {TAGGER: FACTS}
+        assert readers.read(texts, [None, None]).entities == expected
 
 
-def test_a_final_fit_from_the_mean_of_the_folds_shares_as_well(
-    finetuned: FinetunedMember, encoder, tickets
+def test_a_folder_without_the_layers_below_reads_by_rules_and_says_so(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The way of the shipped params; the mean of -0.0 is 0.0, whose bytes differ."""
-    labels = {"category": tickets.labels["category"][:32]}
-    final = FinetunedMember(finetuned.params).fit(
-        tickets.texts[:32], labels, start=[finetuned, finetuned]
-    )
-    network, published = final.base[0].auto_model, encoder[0].auto_model
-    for name, tensor in published.embeddings.state_dict().items():
-        assert (network.embeddings.state_dict()[name] == tensor).all()
-    assert lower_digest(final.base, LAYERS) == lower_digest(encoder, LAYERS)
-
-
-def test_altered_layers_are_noticed_by_their_digest(
-    folder: Path, finetuned: FinetunedMember, tmp_path: Path
-) -> None:
+    """As bundles were sealed when the tagger stood on layers of the fine-tuned member."""
     told = json.loads((folder / FILE).read_text())
     (tmp_path / FILE).write_text(json.dumps(told | {"digest": "0" * 64}))
-    assert Readers.load(tmp_path, finetuned, tmp_path).facts == {}
+    readers = Readers.load(tmp_path, None, tmp_path)
+    assert readers.facts == {}
+    assert "train again" in caplog.text
+    found = readers.read(["mail a@b.example"], [None])
+    assert [e.label for e in found.entities[0]] == ["email"]
 
 
 def test_learned_entities_stand_beside_those_of_the_rules(
@@ -190,6 +184,7 @@ def test_a_folder_that_names_readers_it_does_not_hold_is_refused(
 ) -> None:
     assert Readers.load(tmp_path / "none", finetuned, tmp_path).facts == {}
     (tmp_path / FILE).write_bytes((folder / FILE).read_bytes())
+    shutil.copytree(folder / LOWER, tmp_path / LOWER)
     with pytest.raises(BundleError, match="tagger"):
         Readers.load(tmp_path, finetuned, tmp_path)
     (tmp_path / FILE).write_text("{}")
@@ -261,7 +256,8 @@ def test_a_manifest_names_what_is_read_and_not_what_lies_unused(
 
     reading = assistant_of(finetuned, Readers.load(folder, finetuned, tone))
     assert _read_beside(reading)[SENTIMENT] == FACTS.model_dump(mode="json")
-    assert _read_beside(assistant_of(finetuned, Readers.load(folder, None, tone))) == {}
+    unread = Readers.load(folder.with_name("none"), None, tone)
+    assert _read_beside(assistant_of(finetuned, unread)) == {}
 
 
 def test_the_tone_of_a_language_that_was_not_learned_is_not_guessed() -> None:

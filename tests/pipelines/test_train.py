@@ -1,5 +1,7 @@
 """Training a member: every ticket is answered by a model that has not seen it."""
 
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,8 +19,9 @@ from pipelines import train
 from pipelines.cross_fitting import cross_fit, labels_of
 from pipelines.memory import read_features
 from pipelines.toning import Tones
-from pipelines.train import train_embedding, train_linear
+from pipelines.train import train_embedding
 from pipelines.train_finetuned import CHECKPOINTS, checkpoint_folder, train_finetuned
+from pipelines.train_linear import train_linear
 from tests.walk import set_out, take
 
 
@@ -81,6 +84,41 @@ def test_no_row_is_answered_by_a_model_that_was_fitted_on_it(prepared: Prepared)
     assert answers["category"][0, prepared.targets["category"].index("backend")] == pytest.approx(
         0.6
     )
+
+
+def test_folds_fitted_beside_the_final_fit_answer_the_same(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, one = train_linear(prepared, 2, LinearParams())
+    monkeypatch.setattr("pipelines.train_linear.BESIDE", 1)
+    monkeypatch.setattr("pipelines.train_linear.available_cores", lambda: 2)
+    beside, two = train_linear(prepared, 2, LinearParams())
+    texts = prepared.texts()
+    for target, found in one.items():
+        np.testing.assert_array_equal(found, two[target])
+        expected = alone.predict_proba(texts)[target]
+        np.testing.assert_array_equal(beside.predict_proba(texts)[target], expected)
+
+
+def test_folds_whose_process_is_gone_are_fitted_here(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, expected = train_linear(prepared, 2, LinearParams())
+
+    class Gone(Executor):
+        def __init__(self, *arguments: object, **named: object) -> None:
+            pass
+
+        def submit(self, call, /, *arguments, **named):
+            ended: Future[object] = Future()
+            ended.set_exception(BrokenProcessPool("killed"))
+            return ended
+
+    monkeypatch.setattr("pipelines.train_linear.BESIDE", 1)
+    monkeypatch.setattr("pipelines.train_linear.available_cores", lambda: 2)
+    monkeypatch.setattr("pipelines.train_linear.ProcessPoolExecutor", Gone)
+    _, answers = train_linear(prepared, 2, LinearParams())
+    np.testing.assert_array_equal(answers["category"], expected["category"])
 
 
 def test_without_folds_train_rows_stay_unknown(prepared: Prepared) -> None:
