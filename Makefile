@@ -78,7 +78,7 @@ schedule: install  ## run monitor, experiment, drift, collect, retrain and repor
 report: install  ## last month of the service as one page
 	python -m pipelines.report_period
 
-bench: install  ## measure serving beside others, about 45 minutes, resumable (QUICK=1 | SOAK=minutes)
+bench: install  ## measure serving beside others, about 25 minutes, resumable (QUICK=1 | SOAK=minutes)
 	python -m serving.bench $(if $(QUICK),--quick) $(if $(SOAK),--soak $(SOAK))
 
 summary: install  ## print the figures of the last run again

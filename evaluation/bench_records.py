@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from data.schema import NonEmpty, Record
+from data.schema import Detail, NonEmpty, Record
 
 
 class Machine(Record):
@@ -90,6 +90,8 @@ class BulkFigures(Record):
     rows: int = Field(ge=1)
     seconds: float = Field(gt=0, description="of the whole command, loading included")
     peak_mib: float = Field(ge=0, description="resident, of all its processes")
+    detail: Detail = "full"
+    precision: Literal["same", "fast"] = "same"
 
 
 class Soak(Record):

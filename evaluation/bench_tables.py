@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from data.errors import DataError
-from evaluation.bench_records import BenchReport, PointFigures, SystemFacts
+from evaluation.bench_records import BenchReport, BulkFigures, PointFigures, SystemFacts
 from evaluation.wording import DASH, count, number, percent
 
 REPORT = Path("evaluation/reports/bench.json")
@@ -77,7 +77,7 @@ def render_rest(report: BenchReport | None) -> str:
         told = f"{number(bulk.seconds, 1)} s, {count(bulk.rows / bulk.seconds)} a second"
         rows.append(
             (
-                f"`pipelines.score`, {count(bulk.rows)} tickets",
+                f"`pipelines.score{_options(bulk)}`, {count(bulk.rows)} tickets",
                 f"{told}, {count(bulk.peak_mib)} MiB",
             )
         )
@@ -90,9 +90,19 @@ def render_rest(report: BenchReport | None) -> str:
         if slope is not None:
             told += f", memory {slope:+.0f} MiB an hour"
         rows.append(
-            (f"{point.rate:g}/s for {soak.minutes:g} minutes, {point.workers} workers", told)
+            (
+                f"{point.system}, {point.rate:g}/s for {soak.minutes:g} minutes, "
+                f"{point.workers} workers",
+                told,
+            )
         )
     return _table(("what", "measured"), rows)
+
+
+def _options(bulk: BulkFigures) -> str:
+    """What was asked of the command beside the file, where it is not the default."""
+    detail = "" if bulk.detail == "full" else f" --detail {bulk.detail}"
+    return detail + ("" if bulk.precision == "same" else f" --precision {bulk.precision}")
 
 
 def render_setting(report: BenchReport | None) -> str:

@@ -13,6 +13,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -22,8 +23,9 @@ from data.schema import Detail
 from models.bundle import load
 from models.manifest import MANIFEST, is_version, read_manifest
 from models.publishing import BundleStore, open_store
-from models.runtime_choice import AUTO
+from models.runtime_choice import AUTO, Precision
 from pipelines import run
+from pipelines.score_workers import Workers, default_count
 from pipelines.scored_rows import TicketColumns
 from pipelines.scoring import BATCH, Assistant, Done, score
 
@@ -66,17 +68,18 @@ def find_bundle(named: str | None, store: BundleStore, cache: Path = CACHE) -> P
     return folder
 
 
-def load_assistant(folder: Path) -> Assistant:
-    """The assistant of a bundle, verified, on the fastest runtime that answers alike everywhere."""
-    return load(folder, runtime=AUTO)[1]
+def load_assistant(folder: Path, precision: Precision = "same") -> Assistant:
+    """The assistant of a bundle, verified, on the fastest runtime that may answer."""
+    return load(folder, runtime=AUTO, precision=precision)[1]
 
 
 def main(
     arguments: Sequence[str] | None = None,
-    loaded: Loader = load_assistant,
+    loaded: Loader | None = None,
 ) -> int:
     """Score as the arguments say; gives the exit status."""
     asked = read_arguments(arguments)
+    loaded = loaded or partial(load_assistant, precision=asked.precision)
     run.begin()
     try:
         file_kind(asked.output)  # before minutes are spent on loading
@@ -88,7 +91,15 @@ def main(
             version = read_manifest(folder).version
             done = _score_on_ray(source, folder, columns, asked, loaded)
         else:
-            assistant = loaded(folder)
+            count = asked.workers or default_count(asked.input)
+            assistant: Assistant | Workers
+            if count == 1:
+                assistant = loaded(folder)
+            else:
+                told = read_manifest(folder)
+                assistant = Workers(
+                    folder, told.version, told.targets, columns, asked.detail, count, loaded
+                )
             version = assistant.version
             done = score(source, asked.output, assistant, columns, asked.batch, detail=asked.detail)
     except (TicketAssistantError, OSError) as error:
@@ -130,7 +141,15 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="ray: on a cluster, into a folder of parts",
     )  # fmt: skip
     parser.add_argument("--cluster", help="for ray; default: RAY_ADDRESS, else one of its own")
-    parser.add_argument("--workers", type=_positive, help="for ray; default: one per processor")
+    parser.add_argument(
+        "--workers", type=_positive,
+        help="processes, each with the whole bundle; default: one per processor, for a small file "
+        "one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=get_args(Precision), default="same",
+        help="fast: bfloat16 too, where the processor has it the fastest",
+    )  # fmt: skip
     parser.add_argument("--encoding", default="utf-8", help="of a text file (default: %(default)s)")
     parser.add_argument("--separator", help="between the fields of a CSV")
     return parser.parse_args(arguments)

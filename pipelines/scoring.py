@@ -8,7 +8,7 @@ settings goes on behind the last safe row; with anything else, from the first.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +58,22 @@ Ask = Callable[[Sequence[Ticket]], list[Prediction]]
 """Gives one prediction per ticket, in order."""
 
 
+class Elsewhere(Protocol):
+    """Who answers whole chunks of rows, in order; `pipelines.score_workers.Workers` does."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def targets(self) -> Mapping[str, tuple[str, ...]]: ...
+
+    def answers(self, chunks: Iterable[Sequence[Row]]) -> Iterator[list[dict[str, Value]]]: ...
+
+
+Answers = Callable[[Iterable[Sequence[Row]]], Iterator[list[dict[str, Value]]]]
+"""From chunks of rows to the lines of each, in order."""
+
+
 @dataclass(frozen=True)
 class Done:
     """What became of a file."""
@@ -76,7 +92,7 @@ class Done:
 def score(
     source: RowSource,
     output: Path,
-    assistant: Assistant,
+    assistant: Assistant | Elsewhere,
     columns: TicketColumns,
     batch: int = BATCH,
     safe_every: float = SAFE_EVERY,
@@ -86,6 +102,7 @@ def score(
 
     Parameters
     ----------
+    assistant : a loaded bundle, or who answers chunks of rows by it elsewhere
     detail : `decision`: what is to be done with a ticket, by the cascade where the bundle has one
 
     Raises
@@ -95,7 +112,6 @@ def score(
         is the input, or another run writes it.
     """
     written = output_columns(tuple(assistant.targets), detail)
-    ask = assistant.predict if detail == "full" else assistant.decide
     if output.exists() and output.samefile(source.path):
         raise DataError(f"{output.name} is the input: give the output another name")
     source.require(tuple(columns.named.values()))
@@ -108,11 +124,20 @@ def score(
     output.parent.mkdir(parents=True, exist_ok=True)
     with alone(output):
         run = _Run(output, written, find_checkpoint(output, made_of), safe_every)
-        done = run.go_through(source, ask, columns, batch, survey.rows)
+        done = run.go_through(source, _answers_of(assistant, columns, detail), batch, survey.rows)
         finish(run.partial, written, output)
         checkpoint_of(output).unlink(missing_ok=True)
         sync_folder(output.parent)
     return done
+
+
+def _answers_of(
+    assistant: Assistant | Elsewhere, columns: TicketColumns, detail: Detail
+) -> Answers:
+    if hasattr(assistant, "answers"):
+        return assistant.answers
+    ask = assistant.predict if detail == "full" else assistant.decide
+    return lambda chunks: (answer(ask, chunk, columns) for chunk in chunks)
 
 
 class _Run:
@@ -131,8 +156,7 @@ class _Run:
     def go_through(
         self,
         source: RowSource,
-        ask: Ask,
-        columns: TicketColumns,
+        answers: Answers,
         batch: int,
         total: int,
     ) -> Done:
@@ -144,8 +168,7 @@ class _Run:
             counted("score", total, now.rows) as advance,
         ):
             try:
-                for chunk in source.chunks(batch, skip=now.rows):
-                    lines = answer(ask, chunk, columns)
+                for lines in answers(source.chunks(batch, skip=now.rows)):
                     errors = sum("error" in line for line in lines)
                     writer.write(lines)
                     # One assignment: what stops us in between cannot part rows from their bytes.

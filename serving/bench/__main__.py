@@ -3,6 +3,7 @@
 python -m serving.bench                    all of it, on the bundle that is published
 python -m serving.bench --quick            a few seconds per point, into bench-quick.json
 python -m serving.bench --soak 10          a fixed rate for ten minutes, into the same report
+python -m serving.bench --bulk 5000 1000000   files of so many rows scored, into the same report
 
 An interrupted run goes on where it stopped. Nothing else should use the machine meanwhile.
 """
@@ -12,14 +13,17 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 from data.durable import write_text
 from data.errors import TicketAssistantError
 from data.prepared import read_prepared
+from data.schema import Detail
 from evaluation.bench_records import BenchReport
 from models.publishing import open_store
+from models.runtime_choice import Precision
 from serving.bench.bench import Bench
-from serving.bench.bulk import score_file, some_of
+from serving.bench.bulk import repeated, score_file, some_of
 from serving.bench.choosing import choose_texts
 from serving.bench.keeping import Kept, to_json
 from serving.bench.machine import describe_machine, library_versions
@@ -67,10 +71,12 @@ def run(asked: argparse.Namespace, plan: Plan, output: Path) -> int:
         kept.forget(asked.only)
     if asked.soak:
         soak(asked, workplace, kept)
+    elif asked.bulk:
+        bulk(asked, workplace, kept, asked.bulk)
     else:
         Bench(plan, workplace, kept, texts, say, asked.seed, tuple(asked.only)).run()
         if not kept.report.bulk and (not asked.only or OURS in asked.only):
-            bulk(asked, plan, workplace, kept)
+            bulk(asked, workplace, kept, [plan.bulk_rows])
     if missing := kept.missing(plan):
         say(f"the report is not whole yet: {', '.join(missing)} to measure")
         return DONE
@@ -79,19 +85,28 @@ def run(asked: argparse.Namespace, plan: Plan, output: Path) -> int:
     return DONE
 
 
-def bulk(asked: argparse.Namespace, plan: Plan, workplace: Workplace, kept: Kept) -> None:
-    """Score a file of all splits' tickets."""
-    rows = some_of(read_prepared(asked.prepared).texts(), plan.bulk_rows, asked.seed)
-    say(f"scoring a file of {len(rows):,} tickets")
-    found = score_file(workplace.bundle, rows, workplace.fresh("bulk"))
-    kept.keep(bulk=(found,))
-    say(f"    {found.seconds:.1f} s")
+def bulk(
+    asked: argparse.Namespace, workplace: Workplace, kept: Kept, sizes: Sequence[int | None]
+) -> None:
+    """Score files of tickets of all splits, over and over where more rows are asked for."""
+    texts = read_prepared(asked.prepared).texts()
+    for size in sizes:
+        more = size is not None and size > len(texts)
+        rows = repeated(texts, size) if more and size else some_of(texts, size, asked.seed)
+        say(f"scoring a file of {size or len(texts):,} tickets")
+        folder = workplace.fresh("bulk")
+        found = score_file(workplace.bundle, rows, folder, asked.detail, asked.precision)
+        same = {(b.rows, b.detail, b.precision): b for b in kept.report.bulk}
+        same[found.rows, found.detail, found.precision] = found
+        kept.keep(bulk=tuple(same[key] for key in sorted(same)))
+        say(f"    {found.seconds:.1f} s, {found.peak_mib:.0f} MiB at most")
 
 
 def soak(asked: argparse.Namespace, workplace: Workplace, kept: Kept) -> None:
     """Hold one rate, and keep what came of it."""
     say(f"{asked.rate:g} requests a second for {asked.soak:g} minutes, {asked.workers} workers")
-    found = hold(workplace, asked.rate, asked.soak, asked.workers, asked.seed)
+    name = asked.only[0] if asked.only else OURS
+    found = hold(workplace, asked.rate, asked.soak, asked.workers, asked.seed, name)
     kept.keep(soak=found)
     point, slope = found.point, found.mib_per_hour
     growth = "memory not followed" if slope is None else f"{slope:+.1f} MiB an hour"
@@ -114,6 +129,13 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="a few seconds per point")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only hold a fixed rate")
+    parser.add_argument(
+        "--bulk", type=int, nargs="+", metavar="ROWS", help="only score files of so many rows"
+    )
+    parser.add_argument("--detail", choices=get_args(Detail), default="full", help="of --bulk")
+    parser.add_argument(
+        "--precision", choices=get_args(Precision), default="same", help="of --bulk"
+    )
     parser.add_argument("--rate", type=float, default=167.0, help="of --soak, requests a second")
     parser.add_argument("--workers", type=int, default=2, help="of --soak")
     parser.add_argument(

@@ -24,15 +24,20 @@ def hold(
     minutes: float,
     workers: int,
     seed: int = 1,
+    name: str = OURS,
 ) -> Soak:
     """Ask our service at a fixed rate, Poisson arrivals, every text new.
+
+    Parameters
+    ----------
+    name : with which settings, see `systems.catalogue`
 
     Raises
     ------
     BenchError
         If it does not start or ends under load.
     """
-    system, seconds = SYSTEMS[OURS], 60 * minutes
+    system, seconds = SYSTEMS[name], 60 * minutes
     mib: list[tuple[float, float]] = []
     with started(workplace, system, workers) as server:
 
@@ -46,5 +51,5 @@ def hold(
             texts=workplace.texts, rate=rate, seconds=seconds, warm=WARM, seed=seed, stream=STREAM,
             port=server.port, path=system.path,
         )  # fmt: skip
-        point = over_http(Point(OURS, workers, rate=rate), server, load, while_measured=look)
+        point = over_http(Point(name, workers, rate=rate), server, load, while_measured=look)
     return Soak(point=point, minutes=minutes, mib=tuple(mib))

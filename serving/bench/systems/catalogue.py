@@ -7,7 +7,8 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 
-OURS, OURS_DECISION, OURS_CACHED = "ours", "ours-decision", "ours-cached"
+OURS, OURS_FAST = "ours", "ours-fast"
+OURS_DECISION, OURS_CACHED = "ours-decision", "ours-cached"
 STOCK, STOCK_FULL, BENTO, TFIDF = "stock", "stock-full", "bentoml-batching", "tfidf"
 IN_PROCESS = "in-process"
 
@@ -65,6 +66,13 @@ SYSTEMS = {
     system.name: system
     for system in (
         System(OURS, "Ticket Assistant", FULL_ANSWER, _OUR_SERVICE),
+        System(
+            OURS_FAST,
+            "Ticket Assistant, bfloat16 allowed",
+            FULL_ANSWER,
+            _OUR_SERVICE,
+            settings={"TICKETS_PRECISION": "fast"},
+        ),
         System(
             OURS_DECISION,
             "Ticket Assistant, `detail=decision`",
@@ -124,5 +132,6 @@ def environment(
         "TICKETS_SPOOL": str(kept / "spool"),
         "TICKETS_JOBS_FOLDER": str(kept / "jobs"),
         "TICKETS_CACHE": "off",
+        "TICKETS_PRECISION": "same",
         **system.settings,
     }
