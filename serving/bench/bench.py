@@ -91,6 +91,7 @@ class Bench:
         loads = [
             Load(
                 texts=self.workplace.texts, clients=point.clients, repeated=point.repeated,
+                capitals=SYSTEMS[point.system].capitals,
                 seconds=self.plan.seconds, warm=self.plan.warm, seed=self.seed,
                 stream=1_000 * number + self._stream(point),
             )
@@ -105,9 +106,9 @@ class Bench:
         system = SYSTEMS[point.system]
         return HttpLoad(
             texts=self.workplace.texts, clients=point.clients, rate=point.rate,
-            repeated=point.repeated, seconds=self.plan.seconds, warm=self.plan.warm,
-            seed=self.seed, stream=self._stream(point), port=port, path=system.path,
-            listed=system.listed,
+            repeated=point.repeated, capitals=system.capitals, seconds=self.plan.seconds,
+            warm=self.plan.warm, seed=self.seed, stream=self._stream(point), port=port,
+            path=system.path, listed=system.listed,
         )  # fmt: skip
 
     def _stream(self, point: Point) -> int:

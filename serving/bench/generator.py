@@ -20,7 +20,13 @@ import numpy as np
 
 from serving.bench.connection import Connection
 from serving.bench.load import HttpLoad, Outcome, arrivals
-from serving.bench.texts import repeated_texts, request_head, requests, unique_texts
+from serving.bench.texts import (
+    begun_large,
+    repeated_texts,
+    request_head,
+    requests,
+    unique_texts,
+)
 
 RECONNECT = 50
 """Requests of one connection. Workers that share a port keep the connections they accepted, and a
@@ -75,6 +81,8 @@ async def send(load: HttpLoad, begun: Callable[[], None] = lambda: None) -> Outc
     """
     texts = json.loads(load.texts.read_text(encoding="utf-8"))
     drawn = (repeated_texts if load.repeated else unique_texts)(texts, load.seed, load.stream)
+    if load.capitals:
+        drawn = begun_large(drawn)
     bodies = requests(drawn, request_head(load.host, load.path), listed=load.listed)
     loop = asyncio.get_running_loop()
     tally = Tally(loop.time() + load.warm)

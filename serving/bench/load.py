@@ -21,6 +21,7 @@ class Load(Record):
         default=None, description="requests a second, sent whether others are answered or not"
     )
     repeated: bool = False
+    capitals: bool = Field(default=False, description="each text begins with one")
     seconds: PositiveFloat
     warm: float = Field(
         default=0.0, ge=0, description="seconds of the same load before, unmeasured"

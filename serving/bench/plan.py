@@ -9,6 +9,7 @@ from serving.bench.systems.catalogue import (
     IN_PROCESS,
     OURS,
     OURS_CACHED,
+    OURS_CAPITALS,
     OURS_DECISION,
     OURS_FAST,
     STOCK,
@@ -93,7 +94,7 @@ FULL = Plan(
     profile="full",
     systems=(
         (OURS, 1), (OURS, 2), (OURS_FAST, 1), (OURS_FAST, 2), (OURS_DECISION, 2),
-        (OURS_CACHED, 2), (STOCK, 1), (STOCK, 2), (STOCK_FULL, 2),
+        (OURS_CACHED, 2), (OURS_CAPITALS, 2), (STOCK, 1), (STOCK, 2), (STOCK_FULL, 2),
         (BENTO, 2), (TFIDF, 2), (IN_PROCESS, 1), (IN_PROCESS, 2),
     ),
     clients=(1, 8, 32, 64),

@@ -9,6 +9,7 @@ HOST = "127.0.0.1"
 
 OURS, OURS_FAST = "ours", "ours-fast"
 OURS_DECISION, OURS_CACHED = "ours-decision", "ours-cached"
+OURS_CAPITALS = "ours-capitals"
 STOCK, STOCK_FULL, BENTO, TFIDF = "stock", "stock-full", "bentoml-batching", "tfidf"
 IN_PROCESS = "in-process"
 
@@ -28,6 +29,7 @@ class System:
     tells : what one answer holds
     start : None where it is no server, see `systems/in_process`
     listed : the body is a list of one text instead of a ticket
+    capitals : texts begin with one, see `texts.begun_large`
     """
 
     name: str
@@ -36,6 +38,7 @@ class System:
     start: Start | None
     path: str = "/v1/predict"
     listed: bool = False
+    capitals: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,6 +89,13 @@ SYSTEMS = {
             FULL_ANSWER,
             _OUR_SERVICE,
             settings={"TICKETS_CACHE": "process"},
+        ),
+        System(
+            OURS_CAPITALS,
+            "Ticket Assistant, texts with capitals",
+            FULL_ANSWER,
+            _OUR_SERVICE,
+            capitals=True,
         ),
         System(STOCK, "FastAPI + sentence-transformers", DECISION, _uvicorn("stock")),
         System(STOCK_FULL, "FastAPI + the assistant in torch", FULL_ANSWER, _uvicorn("stock_full")),

@@ -15,7 +15,7 @@ from pathlib import Path
 from data.schema import Ticket
 from serving.batching import Assistant
 from serving.bench.load import Load, Outcome
-from serving.bench.texts import repeated_texts, unique_texts
+from serving.bench.texts import begun_large, repeated_texts, unique_texts
 
 
 def answer(assistant: Assistant, load: Load) -> Outcome:
@@ -30,6 +30,8 @@ def answer(assistant: Assistant, load: Load) -> Outcome:
         raise ValueError("the runtime itself has no open loop")
     texts = json.loads(load.texts.read_text(encoding="utf-8"))
     drawn = (repeated_texts if load.repeated else unique_texts)(texts, load.seed, load.stream)
+    if load.capitals:
+        drawn = begun_large(drawn)
 
     def call() -> None:
         size = load.clients or 1
