@@ -56,8 +56,8 @@ def media_type_of(claimed: str) -> str:
     return claimed.partition(";")[0].strip().lower()
 
 
-def require_json(request: Request) -> None:
-    """Refuse a body that does not claim to be JSON.
+async def require_json(request: Request) -> None:
+    """Refuse a body that does not claim to be JSON; asynchronous, or each request changed threads.
 
     Raises
     ------
