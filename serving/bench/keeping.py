@@ -7,6 +7,7 @@ from data.durable import write_text
 from evaluation.bench_records import BenchReport, PointFigures, SystemFacts
 from serving.bench.plan import Plan, Point
 from serving.bench.processes import BenchError
+from serving.bench.systems.catalogue import SYSTEMS
 
 SAME = ("profile", "machine", "bundle", "texts", "libraries", "generator", "seed")
 """What two runs must have in common for their points to stand side by side."""
@@ -83,5 +84,10 @@ class Kept:
 
 
 def to_json(report: BenchReport) -> str:
-    """The report as a file that people can compare line by line."""
-    return report.model_dump_json(indent=1) + "\n"
+    """The report as a file that people can compare line by line.
+
+    Systems stand in the order of their catalogue, also those that were measured again.
+    """
+    places = {name: place for place, name in enumerate(SYSTEMS)}
+    ordered = sorted(report.systems, key=lambda one: (places[one.name], one.workers))
+    return report.model_copy(update={"systems": tuple(ordered)}).model_dump_json(indent=1) + "\n"

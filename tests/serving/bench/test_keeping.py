@@ -1,12 +1,13 @@
 """What was measured outlives an interruption and is never mixed with what is of elsewhere."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evaluation.bench_records import BulkFigures, ColdStart, SystemFacts
-from serving.bench.keeping import Kept
+from serving.bench.keeping import Kept, to_json
 from serving.bench.plan import FULL, PLANS, QUICK, Point
 from serving.bench.processes import BenchError
 from serving.bench.systems.catalogue import IN_PROCESS, OURS, OURS_CACHED, STOCK, SYSTEMS
@@ -56,6 +57,21 @@ def test_a_system_started_again_replaces_what_was_known_of_it(tmp_path: Path) ->
             )
         )  # fmt: skip
     assert [facts.ready_seconds for facts in kept.report.systems] == [4.0]
+
+
+def test_systems_stand_in_the_order_of_their_catalogue() -> None:
+    """Also where the first of them was measured again, after the others."""
+    told = [
+        SystemFacts(
+            name=name, title=name, tells="everything", workers=workers, ready_seconds=1.0,
+            same_decisions=1.0, compared=10,
+        )
+        for name, workers in ((STOCK, 1), (OURS, 2), (OURS, 1))
+    ]  # fmt: skip
+    written = json.loads(to_json(make_report().model_copy(update={"systems": tuple(told)})))
+    assert [(one["name"], one["workers"]) for one in written["systems"]] == [
+        (OURS, 1), (OURS, 2), (STOCK, 1),
+    ]  # fmt: skip
 
 
 def test_a_report_tells_what_it_still_lacks(tmp_path: Path) -> None:
