@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from evaluation.bench_records import BenchReport, PointFigures
 from evaluation.bench_tables import peak
@@ -23,7 +24,7 @@ def throughput_svg(report: BenchReport) -> str:
 
 def latency_svg(report: BenchReport) -> str:
     """99th percentile by requests sent a second, a line per system; only what did not fail."""
-    return _lines(report, "requests sent a second", "p99 in ms", _open, logarithmic=True)
+    return _lines(report, "requests sent a second", "p99 in ms", _open)
 
 
 def _closed(points: tuple[PointFigures, ...]) -> list[tuple[float, float]]:
@@ -43,13 +44,14 @@ def _lines(
     along: str,
     up: str,
     values: Callable[[tuple[PointFigures, ...]], list[tuple[float, float]]],
-    *,
-    logarithmic: bool = False,
 ) -> str:
-    """An SVG file, the same bytes for the same report, with the workers that did best."""
-    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    """An SVG file, the same bytes for the same report, with the workers that did best.
+
+    The scale is logarithmic: what reads words alone answers ten times as often as the rest.
+    """
+    figure = Figure(figsize=(9.0, 4.5), layout="constrained")
     axes = figure.subplots()
-    for index, name in enumerate(dict.fromkeys(point.system for point in report.points)):
+    for index, name in enumerate(dict.fromkeys(system.name for system in report.systems)):
         workers = _best_workers(report, name)
         found = sorted(values(report.of(name, workers)))
         if not found:
@@ -62,13 +64,13 @@ def _lines(
             label=f"{name}, workers: {workers}",
         )
     axes.set(xlabel=along, ylabel=up)
-    if logarithmic:
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(bottom=0)
+    axes.set_yscale("log")
+    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        which(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(axis="y", which="minor", labelsize="small")
     axes.grid(visible=True, alpha=0.3)
     if axes.lines:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     buffer = io.StringIO()
     # Without a fixed salt the ids differ from run to run, and so would the file.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": along}):
