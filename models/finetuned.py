@@ -237,13 +237,6 @@ class FinetunedMember:
         """The networks' encoders."""
         return [network.model for network in self._networks]
 
-    @property
-    def base(self) -> "SentenceTransformer":
-        """The first network's encoder, whose lowest `params.frozen_layers` are as published."""
-        if not self._networks:
-            raise NotFittedError("FinetunedMember")
-        return self._networks[0].model
-
     def predict_proba(self, texts: Sequence[str]) -> dict[str, Probabilities]:
         """Target -> probabilities of shape (n, n_classes), the mean over the networks."""
         return self.predict_features(self.encode(texts))

@@ -12,7 +12,7 @@ the input and the bundle under the names they have here; see `pipelines/score_ra
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -27,15 +27,12 @@ from models.runtime_choice import AUTO, Precision
 from pipelines import run
 from pipelines.score_workers import Workers, default_count
 from pipelines.scored_rows import TicketColumns
-from pipelines.scoring import BATCH, Assistant, Done, score
+from pipelines.scoring import BATCH, Assistant, Done, Loader, score
 
 logger = logging.getLogger(__name__)
 
 CACHE = Path(".cache/bundles")
 """Where bundles of a remote store are kept, as in serving."""
-
-Loader = Callable[[Path], Assistant]
-"""Opens the assistant of a bundle."""
 
 WHOLE, STOPPED, SOME_ERRORS, INTERRUPTED = 0, 1, 3, 130
 EXITS = (

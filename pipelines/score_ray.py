@@ -9,7 +9,7 @@ takes milliseconds. For hundreds of workers, divide the input into files.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,7 @@ from pipelines.score_parts import (
     prepare,
 )
 from pipelines.scored_rows import TicketColumns, output_columns
-from pipelines.scoring import Assistant, Done, settings_of
-
-Loader = Callable[[Path], Assistant]
+from pipelines.scoring import Done, Loader, settings_of
 
 
 def score_on_ray(

@@ -1,9 +1,8 @@
 """Chunks of rows answered by several processes of this machine, and told in order."""
 
-import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from data.errors import ModelError
 from data.row_writing import Value
 from data.schema import Detail
 from data.tables import Row
+from pipelines.environment import available_cores
 from pipelines.scored_rows import TicketColumns
-from pipelines.scoring import Ask, Assistant, answer
+from pipelines.scoring import Ask, Loader, answer
 
 Lines = list[dict[str, Value]]
 
@@ -25,9 +25,6 @@ AHEAD = 2
 WORTH_BYTES = 1 << 20
 """Of an input from which more than one worker is started: each loads the bundle for seconds."""
 
-Loader = Callable[[Path], Assistant]
-"""Opens the assistant of a bundle; a function of a module, which processes find by name."""
-
 
 @dataclass(frozen=True)
 class Workers:
@@ -36,6 +33,7 @@ class Workers:
     Attributes
     ----------
     version, targets : of the bundle, as its manifest tells them
+    loaded : a function of a module, which processes find by name
     """
 
     folder: Path
@@ -79,16 +77,9 @@ class Workers:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def usable_cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def default_count(source: Path) -> int:
     """Workers that are worth their start for a file."""
-    return usable_cores() if source.stat().st_size >= WORTH_BYTES else 1
+    return available_cores() if source.stat().st_size >= WORTH_BYTES else 1
 
 
 class _State:

@@ -58,6 +58,10 @@ Ask = Callable[[Sequence[Ticket]], list[Prediction]]
 """Gives one prediction per ticket, in order."""
 
 
+Loader = Callable[[Path], Assistant]
+"""Opens the assistant of a bundle."""
+
+
 class Elsewhere(Protocol):
     """Who answers whole chunks of rows, in order; `pipelines.score_workers.Workers` does."""
 
