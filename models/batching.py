@@ -55,10 +55,10 @@ def batches_by_length(tokens: Sequence[Sequence[int]], size: int = 64) -> list[N
 
 
 def pad_tokens(
-    tokens: Sequence[Sequence[int]], device: torch.device
+    tokens: Sequence[Sequence[int] | NDArray[np.int64]], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and mask, both of shape (b, length)."""
-    return _pad([torch.tensor(found) for found in tokens], device)
+    return _pad([torch.as_tensor(found) for found in tokens], device)
 
 
 def pad_states(

@@ -54,10 +54,10 @@ class FinetunedParams(BaseModel):
     encoder: str = Field(default="minilm", description="a name in models.encoders.ENCODERS")
     max_tokens: int = Field(default=128, ge=8, le=512, description="longer texts are cut here")
     learned_tokens: int | None = Field(
-        default=64,
+        default=None,
         ge=8,
         description="of a longer text, in one training step: a random sample, another one each "
-        "time; where layers are frozen. Answers read max_tokens. null: all",
+        "time. Answers read max_tokens. null: all",
     )
     epochs: int = Field(default=2, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0, description="of the encoder, at its peak")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from models.checkpoints import TrainingState, resume, save_checkpoint
 from models.finetuning_inputs import Drawn, Inputs, Sampling, pooled, read_inputs
 from models.finetuning_processes import OneProcess, open_processes
 from models.frozen_states import FrozenStates
+from models.used_words import UsedWords
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -69,12 +71,18 @@ def finetune(
     if start is not None:
         heads.load_state_dict({name: torch.from_numpy(value) for name, value in start.items()})
     _prepare_encoder(encoder, params)
-    optimizer = _optimizer(encoder, heads, params)
     if params.frozen_layers:
         frozen = frozen or FrozenStates(params.frozen_layers)
     train = read_inputs(encoder, targets, texts, labels, frozen, progress)
     held_out = read_inputs(encoder, targets, *valid, frozen) if valid else None
-    sampling = Sampling(params.learned_tokens, seed) if frozen and params.learned_tokens else None
+    words = None
+    if not params.frozen_layers:
+        read = [train, held_out] if held_out else [train]
+        words = UsedWords(encoder[0].auto_model, [ids for inputs in read for ids in inputs.tokens])
+        train = replace(train, tokens=words.of(train.tokens))
+        held_out = replace(held_out, tokens=words.of(held_out.tokens)) if held_out else None
+    optimizer = _optimizer(encoder, heads, params)
+    sampling = Sampling(params.learned_tokens, seed) if params.learned_tokens else None
     learned = [ids[: sampling.most] for ids in train.tokens] if sampling else train.tokens
     plan = [
         batch
@@ -117,6 +125,8 @@ def finetune(
             saved = time.monotonic()
     if state.best is not None:
         modules.load_state_dict(state.best, strict=False)
+    if words:
+        words.restore()
     encoder.eval()
     if progress:
         progress(1.0, f"loss {state.running:.3f}")

@@ -41,10 +41,10 @@ class Inputs:
 class Sampling:
     """Which tokens of a long text one training step learns from.
 
-    Beyond the frozen layers a token's state tells of the tokens around it, and the mean over a
-    sample of them estimates the mean over all; another sample is drawn each time. Leaving tokens
-    out in training alone: Liu et al., "PatchDropout: economizing vision transformers using patch
-    dropout", WACV 2023.
+    The mean over a sample of the tokens estimates the mean over all; another sample is drawn each
+    time, and each token keeps its place. Beyond frozen layers a token's state tells of all tokens
+    around it; where none is frozen, of the drawn ones. Leaving tokens out in training alone: Liu et
+    al., "PatchDropout: economizing vision transformers using patch dropout", WACV 2023.
 
     Parameters
     ----------
@@ -88,13 +88,15 @@ def pooled(
 
     Parameters
     ----------
-    drawn : heeded where there are kept states
+    drawn : the tokens that are read; each keeps the place it has in its text
     """
     network, device = encoder[0].auto_model, encoder.device
     with reduced_precision(device.type):
         if inputs.states is None:
-            ids, mask = pad_tokens([inputs.tokens[row] for row in rows], device)
-            hidden = network(input_ids=ids, attention_mask=mask).last_hidden_state
+            ids, places, mask = pad_drawn([inputs.tokens[row] for row in rows], drawn, device)
+            hidden = network(
+                input_ids=ids, position_ids=places, attention_mask=mask
+            ).last_hidden_state
         else:
             if drawn is None:
                 hidden, mask = pad_states(inputs.states, rows, device)
@@ -106,6 +108,21 @@ def pooled(
     weight = mask.unsqueeze(-1)
     mean: torch.Tensor = (hidden.float() * weight).sum(1) / weight.sum(1)
     return mean
+
+
+def pad_drawn(
+    tokens: Sequence[Sequence[int]], drawn: Drawn | None, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids of the drawn tokens, their places in the text, and mask, each of shape (b, length)."""
+    places = [np.arange(len(ids)) for ids in tokens]
+    if drawn is not None:
+        places = [
+            whole if some is None else some for whole, some in zip(places, drawn, strict=True)
+        ]
+    ids, mask = pad_tokens(
+        [np.asarray(ids)[some] for ids, some in zip(tokens, places, strict=True)], device
+    )
+    return ids, pad_tokens(places, device)[0], mask
 
 
 def pad_sampled(

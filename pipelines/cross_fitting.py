@@ -1,7 +1,7 @@
 """Fits of a member that leave rows out, so that every row is answered by a model new to it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ def cross_fit(
     folds: int,
     fit: Callable[[Rows, str, Sequence[M]], M],
     answer: Callable[[M, Rows], dict[str, Probabilities]],
+    known: tuple[Sequence[M], Sequence[Mapping[str, Probabilities]]] | None = None,
 ) -> tuple[M, Answers]:
     """The member fitted on all train rows, and an unseen-by-its-model answer for each row.
 
@@ -31,16 +32,23 @@ def cross_fit(
     Parameters
     ----------
     fit : gets the rows, a name, and for the final fit the members of the folds
+    known : the members of the folds and what each answers for its fold, where they were fitted
+        elsewhere
 
     Returns
     -------
     member, target -> probabilities of shape (n_rows, n_classes), columns as in prepared.targets
     """
-    fitted, answers = fit_folds(prepared, folds, fit, answer)
+    if known:
+        fitted, answers = list(known[0]), _nothing_known(prepared)
+        for number, (member, found) in enumerate(zip(*known, strict=True)):
+            _note(prepared, answers, member, without_fold(prepared, number)[1], found)
+    else:
+        fitted, answers = fit_folds(prepared, folds, fit, answer)
     train, rest = prepared.rows("train"), prepared.rows("valid", "calibration", "test")
     logger.info("final fit on %d tickets", len(train))
     member = fit(train, "final", fitted)
-    _note(prepared, answers, member, rest, answer)
+    _note(prepared, answers, member, rest, answer(member, rest))
     return member, answers
 
 
@@ -51,18 +59,28 @@ def fit_folds(
     answer: Callable[[M, Rows], dict[str, Probabilities]],
 ) -> tuple[list[M], Answers]:
     """The members of the folds, and their answers for train rows; NaN for all others."""
-    answers = {
-        target: np.full((len(prepared.frame), len(names)), np.nan, dtype=np.float32)
-        for target, names in prepared.targets.items()
-    }
-    train = prepared.rows("train")
-    fold = prepared.frame["fold"].to_numpy()[train]
+    answers = _nothing_known(prepared)
     fitted: list[M] = []
     for number in range(folds if folds > 1 else 0):
         logger.info("fold %d of %d", number + 1, folds)
-        fitted.append(fit(train[fold != number], f"fold-{number}", ()))
-        _note(prepared, answers, fitted[-1], train[fold == number], answer)
+        rest, own = without_fold(prepared, number)
+        fitted.append(fit(rest, f"fold-{number}", ()))
+        _note(prepared, answers, fitted[-1], own, answer(fitted[-1], own))
     return fitted, answers
+
+
+def without_fold(prepared: Prepared, number: int) -> tuple[Rows, Rows]:
+    """The rows of train outside a fold, and those in it."""
+    train = prepared.rows("train")
+    inside = prepared.frame["fold"].to_numpy()[train] == number
+    return train[~inside], train[inside]
+
+
+def _nothing_known(prepared: Prepared) -> Answers:
+    return {
+        target: np.full((len(prepared.frame), len(names)), np.nan, dtype=np.float32)
+        for target, names in prepared.targets.items()
+    }
 
 
 def _note(
@@ -70,9 +88,8 @@ def _note(
     answers: Answers,
     member: M,
     rows: Rows,
-    answer: Callable[[M, Rows], dict[str, Probabilities]],
+    found: Mapping[str, Probabilities],
 ) -> None:
-    found = answer(member, rows)
     for target, wanted in prepared.targets.items():
         answers[target][rows] = align_columns(found[target], member.targets_[target], wanted)
 

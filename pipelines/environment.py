@@ -23,6 +23,9 @@ SWITCHES = {
 }
 """Set unless the user has set them; spelt as each package compares them."""
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""How many threads the arithmetic takes; set to the cores unless the user has set them."""
+
 QUIET = (
     *("alembic", "mlflow", "httpx", "urllib3", "matplotlib", "fontTools", "git", "fsspec"),
     "sentence_transformers",
@@ -33,7 +36,7 @@ QUIET = (
 def set_switches() -> None:
     """Telemetry off, hub offline, as many threads as cores; what the user has set stays."""
     cores = str(available_cores())
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), cores)
+    threads = dict.fromkeys(THREADS, cores)
     for name, value in {**SWITCHES, **threads}.items():
         os.environ.setdefault(name, value)
     if torch := sys.modules.get("torch"):

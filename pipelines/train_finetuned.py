@@ -1,8 +1,7 @@
-"""The fits of the fine-tuned member: one per fold, then those on all tickets."""
+"""The fine-tuned member: a fit per fold, then those on all tickets."""
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,18 +9,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from tqdm import tqdm
 
 from data.prepared import Prepared
 from evaluation.league.sentiment import Posts
 from models.base import Probabilities
 from models.finetuned import FinetunedMember, FinetunedParams
-from models.sentiment import TARGET as TONE
-from models.sentiment import name_pictures
-from pipelines.cross_fitting import Answers, Rows, cross_fit, labels_of
+from pipelines.cross_fitting import Answers, Rows, cross_fit
+from pipelines.finetuned_fits import Fits, Task, fit_beside
 from pipelines.toning import Tones
 
 CHECKPOINTS = Path(".cache/checkpoints")
+
+TRAINING = ("finetuning", "finetuning_inputs", "used_words")
+"""Modules of models whose code a fit depends on, step by step."""
 
 Keep = Callable[[NDArray[np.float32]], None]
 
@@ -44,78 +44,35 @@ def train_finetuned(
     keep : gets the final member's features of all tickets, as in `train_embedding`; what the frozen
         layers made of them is still there, so they cost less now than later
     """
-    from models.frozen_states import FrozenStates
-
-    texts = prepared.texts()
-    learned = tones.of(texts) if tones else texts
-    valid = prepared.rows("valid")
     checkpoints = checkpoint_folder(prepared, params, folds, seed, lessons, tones)
-    taught = [name_pictures(text) for text in lessons.texts] if lessons else []
-    none_told = {TONE: [None] * len(valid)} if lessons else {}
-    held_out = ([texts[i] for i in valid], {**labels_of(prepared, valid), **none_told})
-    shared: dict[int, FrozenStates] = {}
-
-    def fit_one(
-        rows: Rows,
-        name: str,
-        chosen: FinetunedParams,
-        start: Sequence[FinetunedMember] = (),
-        draw: int = 0,
-    ) -> FinetunedMember:
-        if chosen.frozen_layers not in shared:
-            for states in shared.values():
-                states.forget()  # they take a gigabyte
-            if chosen.frozen_layers:
-                shared[chosen.frozen_layers] = FrozenStates(chosen.frozen_layers)
-        with tqdm(total=100, desc=name, unit="%", file=sys.stderr, mininterval=5) as bar:
-
-            def show(share: float, text: str) -> None:
-                bar.set_postfix_str(text, refresh=False)
-                bar.update(int(share * 100) - bar.n)
-
-            member = FinetunedMember(
-                chosen, seed=seed + draw, progress=show, frozen=shared.get(chosen.frozen_layers)
-            )
-            labels = {
-                target: [*column, *[None] * len(taught)]
-                for target, column in labels_of(prepared, rows).items()
-            }
-            if lessons:
-                labels[TONE] = [*[None] * len(rows), *lessons.labels]
-            return member.fit(
-                [*(learned[i] for i in rows), *taught],
-                labels,
-                valid=held_out,
-                checkpoint=checkpoints / name,
-                start=start,
-                lessons=(TONE,) if lessons else (),
-            )
+    task = Task(prepared, params, seed, checkpoints, lessons, tones)
+    fits = Fits(task)
 
     def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
         if name != "final":
-            return fit_one(rows, name, params)
+            return fits.fit(rows, name, params)
         members = []
         for draw, final in enumerate(params.final):
             # Where there are no folds to go on from, the fit is one like theirs.
             alone = final.start == "folds" and not fitted
             chosen = params if alone else final.applied(params)
             start = fitted if final.start == "folds" else ()
-            members.append(fit_one(rows, f"final-{draw + 1}", chosen, start, draw))
+            members.append(fits.fit(rows, f"final-{draw + 1}", chosen, start, draw))
         return members[0].joined(members[1:])
 
     latest: list[tuple[Rows, NDArray[np.float32]]] = []
 
     def answer(member: FinetunedMember, rows: Rows) -> dict[str, Probabilities]:
-        features = member.encode([texts[i] for i in rows])
+        features = member.encode([fits.texts[i] for i in rows])
         latest[:] = [(rows, features)]
         return member.predict_features(features)
 
-    member, answers = cross_fit(prepared, folds, fit, answer)
+    member, answers = cross_fit(prepared, folds, fit, answer, fit_beside(task, folds))
     if keep:
         (rows, features), train = latest[0], prepared.rows("train")
-        vectors = np.full((len(texts), features.shape[1]), np.nan, dtype=np.float32)
+        vectors = np.full((len(fits.texts), features.shape[1]), np.nan, dtype=np.float32)
         vectors[rows] = features
-        vectors[train] = member.encode([texts[i] for i in train])
+        vectors[train] = member.encode([fits.texts[i] for i in train])
         keep(vectors)
     return member, answers
 
@@ -133,7 +90,7 @@ def checkpoint_folder(
     The training code is part of the name: a run begun with other code is not gone on with.
     """
     # Importing them would load torch for every member.
-    found = [find_spec(f"models.{name}") for name in ("finetuning", "finetuning_inputs")]
+    found = [find_spec(f"models.{name}") for name in TRAINING]
     code = b"".join(Path(one.origin).read_bytes() for one in found if one and one.origin)
     told = [lessons.texts, lessons.labels] if lessons else []
     changed = [tones.asides, tones.share, tones.seed] if tones else []

@@ -10,7 +10,7 @@ from models import finetuning
 from models.batching import IGNORED, bucketed_batches, encode_labels, pad_states, pad_tokens
 from models.finetuned import FinetunedMember, FinetunedParams
 from models.finetuning import one_cycle
-from models.finetuning_inputs import Inputs, Sampling, pad_sampled
+from models.finetuning_inputs import Inputs, Sampling, pad_drawn, pad_sampled
 from models.frozen_states import FrozenStates
 
 SMALL = FinetunedParams(
@@ -69,8 +69,17 @@ def test_sampled_states_are_those_drawn() -> None:
     assert mask.sum(1).tolist() == [6, 5]
 
 
+def test_drawn_tokens_keep_their_places() -> None:
+    tokens, positions = [list(range(100, 130)), [7, 8, 9]], np.array([2, 7, 29])
+    ids, places, mask = pad_drawn(tokens, [positions, None], torch.device("cpu"))
+    assert ids[:, :4].tolist() == [[102, 107, 129, 0], [7, 8, 9, 0]]
+    assert places[:, :3].tolist() == [[2, 7, 29], [0, 1, 2]]
+    assert mask.sum(1).tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("frozen_layers", [0, SMALL.frozen_layers])
 def test_a_sample_is_learned_from_and_the_whole_text_answered(
-    tickets, monkeypatch: pytest.MonkeyPatch
+    tickets, monkeypatch: pytest.MonkeyPatch, frozen_layers: int
 ) -> None:
     read: list[tuple[bool, int]] = []
     real = finetuning.pooled
@@ -81,7 +90,9 @@ def test_a_sample_is_learned_from_and_the_whole_text_answered(
         return real(encoder, inputs, rows, drawn)
 
     monkeypatch.setattr(finetuning, "pooled", watched)
-    params = SMALL.model_copy(update={"learned_tokens": 8, "epochs": 1})
+    params = SMALL.model_copy(
+        update={"learned_tokens": 8, "epochs": 1, "frozen_layers": frozen_layers}
+    )
     labels = {t: c[:24] for t, c in tickets.labels.items()}
     FinetunedMember(params).fit(tickets.texts[:24], labels, valid=(tickets.texts[:24], labels))
     assert max(length for sampled, length in read if sampled) > 8
@@ -102,13 +113,15 @@ def test_a_missing_label_is_passed_over() -> None:
     assert truth[:, 0].tolist() == [1, IGNORED, 0, IGNORED]
 
 
+@pytest.mark.parametrize("frozen_layers", [0, SMALL.frozen_layers])
 def test_an_interrupted_fit_ends_in_the_weights_of_an_uninterrupted_one(
-    tickets, tmp_path: Path, monkeypatch
+    tickets, tmp_path: Path, monkeypatch, frozen_layers: int
 ) -> None:
+    params = SMALL.model_copy(update={"frozen_layers": frozen_layers})
     texts = tickets.texts[:48]
     labels = {target: column[:48] for target, column in tickets.labels.items()}
     valid = (tickets.texts[48:72], {t: column[48:72] for t, column in tickets.labels.items()})
-    straight = FinetunedMember(SMALL).fit(texts, labels, valid=valid)
+    straight = FinetunedMember(params).fit(texts, labels, valid=valid)
 
     monkeypatch.setattr(finetuning, "CHECKPOINT_SECONDS", 0.0)
 
@@ -129,11 +142,11 @@ def test_an_interrupted_fit_ends_in_the_weights_of_an_uninterrupted_one(
     real = torch.nn.utils.clip_grad_norm_
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", Power())
     with pytest.raises(PowerCutError):
-        FinetunedMember(SMALL).fit(texts, labels, valid=valid, checkpoint=tmp_path)
+        FinetunedMember(params).fit(texts, labels, valid=valid, checkpoint=tmp_path)
     assert (tmp_path / "state.json").is_file()
     assert len(list(tmp_path.glob("*.safetensors"))) == 1
 
-    resumed = FinetunedMember(SMALL).fit(texts, labels, valid=valid, checkpoint=tmp_path)
+    resumed = FinetunedMember(params).fit(texts, labels, valid=valid, checkpoint=tmp_path)
     assert Power.steps < 7 + 12
     assert resumed.history_ == straight.history_
     for target, before in straight.predict_proba(texts[:4]).items():

@@ -1,0 +1,186 @@
+"""Single fits of the fine-tuned member, the folds beside each other where there are cores."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from data.prepared import Prepared
+from evaluation.league.sentiment import Posts
+from models.base import Probabilities
+from models.finetuned import FinetunedMember, FinetunedParams
+from models.sentiment import TARGET as TONE
+from models.sentiment import name_pictures
+from pipelines import run
+from pipelines.cross_fitting import Rows, labels_of, without_fold
+from pipelines.environment import THREADS, available_cores
+from pipelines.toning import Tones
+
+if TYPE_CHECKING:
+    from models.frozen_states import FrozenStates
+
+logger = logging.getLogger(__name__)
+
+BESIDE = 5000
+"""Tickets of train from which more processes pay for their start."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a fit depends on but its rows.
+
+    lessons : texts that teach every fit a tone beside the targets
+    tones : in which some tickets are learned
+    checkpoints : folder that holds a folder per fit
+    """
+
+    prepared: Prepared
+    params: FinetunedParams
+    seed: int
+    checkpoints: Path
+    lessons: Posts | None = None
+    tones: Tones | None = None
+
+
+class Fits:
+    """Fits members on rows of prepared tickets, and asks them.
+
+    Parameters
+    ----------
+    place : line of the terminal that shows the progress, where several processes show theirs
+    """
+
+    def __init__(self, task: Task, place: int = 0) -> None:
+        self._task, self._place = task, place
+        self.texts = task.prepared.texts()
+        self._learned = task.tones.of(self.texts) if task.tones else self.texts
+        valid = task.prepared.rows("valid")
+        lessons = task.lessons
+        self._taught = [name_pictures(text) for text in lessons.texts] if lessons else []
+        none_told = {TONE: [None] * len(valid)} if lessons else {}
+        labels = {**labels_of(task.prepared, valid), **none_told}
+        self._held_out = ([self.texts[i] for i in valid], labels)
+        self._shared: dict[int, FrozenStates] = {}
+
+    def fit(
+        self,
+        rows: Rows,
+        name: str,
+        params: FinetunedParams,
+        start: Sequence[FinetunedMember] = (),
+        draw: int = 0,
+    ) -> FinetunedMember:
+        """A member fitted on these rows; it stops early on valid and keeps a checkpoint.
+
+        Parameters
+        ----------
+        start : members whose mean weights are gone on from
+        draw : changes what is drawn at random
+        """
+        task, lessons = self._task, self._task.lessons
+        labels = {
+            target: [*column, *[None] * len(self._taught)]
+            for target, column in labels_of(task.prepared, rows).items()
+        }
+        if lessons:
+            labels[TONE] = [*[None] * len(rows), *lessons.labels]
+        with tqdm(
+            total=100, desc=name, unit="%", file=sys.stderr, mininterval=5, position=self._place
+        ) as bar:
+
+            def show(share: float, text: str) -> None:
+                bar.set_postfix_str(text, refresh=False)
+                bar.update(int(share * 100) - bar.n)
+
+            member = FinetunedMember(
+                params, seed=task.seed + draw, progress=show, frozen=self._frozen(params)
+            )
+            return member.fit(
+                [*(self._learned[i] for i in rows), *self._taught],
+                labels,
+                valid=self._held_out,
+                checkpoint=task.checkpoints / name,
+                start=start,
+                lessons=(TONE,) if lessons else (),
+            )
+
+    def answer(self, member: FinetunedMember, rows: Rows) -> dict[str, Probabilities]:
+        """What a member answers for these rows."""
+        return member.predict_proba([self.texts[i] for i in rows])
+
+    def _frozen(self, params: FinetunedParams) -> "FrozenStates | None":
+        """Where fits with these params share what their frozen layers make of each text."""
+        from models.frozen_states import FrozenStates  # loads torch
+
+        layers = params.frozen_layers
+        if layers not in self._shared:
+            for states in self._shared.values():
+                states.forget()  # they take a gigabyte
+            if layers:
+                self._shared[layers] = FrozenStates(layers)
+        return self._shared.get(layers)
+
+
+def fit_beside(
+    task: Task, folds: int
+) -> tuple[list[FinetunedMember], list[dict[str, Probabilities]]] | None:
+    """A member per fold and its answers for the rows of the fold, each fitted by a process.
+
+    One thread each scales where several threads of one fit wait for each other. None where one
+    process does better: on one core, on a GPU, with frozen layers, whose states are shared, and
+    with fewer than BESIDE tickets; or where the system ended a process, for memory say.
+    """
+    cores = available_cores()
+    small = len(task.prepared.rows("train")) < BESIDE
+    if folds < 2 or cores < 2 or small or task.params.frozen_layers or _one_is_meant():
+        return None
+    processes = min(folds, cores)
+    with (
+        TemporaryDirectory() as folder,
+        # New processes, not forks: what they would inherit may hold threads.
+        ProcessPoolExecutor(
+            processes,
+            mp_context=get_context("spawn"),
+            initializer=_begin,
+            initargs=(cores // processes,),
+        ) as pool,
+    ):
+        places = [Path(folder) / str(number) for number in range(folds)]
+        asked = [pool.submit(fit_fold, task, n, place) for n, place in enumerate(places)]
+        try:
+            answers = [one.result() for one in asked]
+        except BrokenProcessPool:
+            logger.warning("a process that fitted a fold is gone: the folds are fitted here")
+            return None
+        return [FinetunedMember.load(place) for place in places], answers
+
+
+def fit_fold(task: Task, number: int, folder: Path) -> dict[str, Probabilities]:
+    """Fit on all rows of train outside one fold, keep the member, answer the rows of the fold."""
+    fits = Fits(task, place=number)
+    rest, own = without_fold(task.prepared, number)
+    member = fits.fit(rest, f"fold-{number}", task.params)
+    member.save(folder)
+    return fits.answer(member, own)
+
+
+def _one_is_meant() -> bool:
+    import torch  # every fit needs it
+
+    from models.finetuning_processes import open_processes
+
+    return torch.cuda.is_available() or open_processes().count > 1
+
+
+def _begin(threads: int) -> None:
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    run.begin()

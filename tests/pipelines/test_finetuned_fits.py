@@ -1,0 +1,103 @@
+"""Folds of the fine-tuned member that are fitted beside each other."""
+
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.prepared import Prepared
+from models.finetuned import FinetunedParams
+from pipelines import finetuned_fits
+from pipelines.finetuned_fits import Task, fit_beside, fit_fold
+from pipelines.train_finetuned import train_finetuned
+from tests.pipelines.test_train import make_prepared
+
+PARAMS = FinetunedParams(max_tokens=16, epochs=1, layers=1, frozen_layers=0)
+
+
+@pytest.fixture
+def prepared(sample) -> Prepared:
+    return make_prepared(sample)
+
+
+@pytest.fixture
+def two_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(finetuned_fits, "BESIDE", 0)
+    monkeypatch.setattr(finetuned_fits, "available_cores", lambda: 2)
+
+
+def test_folds_beside_each_other_are_those_after_each_other(
+    prepared: Prepared, two_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, beside = train_finetuned(prepared, 2, PARAMS, seed=1)
+    monkeypatch.setattr(finetuned_fits, "BESIDE", len(prepared.frame) + 1)
+    other, after = train_finetuned(prepared, 2, PARAMS, seed=1)
+    for target, found in beside.items():
+        assert not np.isnan(found).any()
+        # Sums are made in another order by another number of threads.
+        np.testing.assert_allclose(found, after[target], atol=0.02)
+    assert member.targets_ == other.targets_
+
+
+def test_a_fold_is_kept_and_answers_its_own_rows_alone(prepared: Prepared, tmp_path: Path) -> None:
+    task = Task(prepared, PARAMS, 1, tmp_path / "checkpoints")
+    answers = fit_fold(task, 1, tmp_path / "1")
+    assert (tmp_path / "1" / "member.json").is_file()
+    train = prepared.rows("train")
+    inside = int((prepared.frame["fold"].to_numpy()[train] == 1).sum())
+    assert {target: len(found) for target, found in answers.items()} == dict.fromkeys(
+        prepared.targets, inside
+    )
+
+
+class Broken:
+    """A pool whose processes the system has ended."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        pass
+
+    def __enter__(self) -> "Broken":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        pass
+
+    def submit(self, *args: object) -> Future[object]:
+        future: Future[object] = Future()
+        future.set_exception(BrokenProcessPool("killed"))
+        return future
+
+
+def test_folds_whose_process_is_gone_are_fitted_here(
+    prepared: Prepared, two_cores: None, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(finetuned_fits, "ProcessPoolExecutor", Broken)
+    _, answers = train_finetuned(prepared, 2, PARAMS, seed=1)
+    assert not np.isnan(answers["category"]).any()
+    assert "the folds are fitted here" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("folds", "cores", "params"),
+    [
+        (0, 2, PARAMS),
+        (2, 1, PARAMS),
+        (2, 2, PARAMS.model_copy(update={"layers": None, "frozen_layers": 3})),
+    ],
+    ids=["no folds", "one core", "frozen layers"],
+)
+def test_one_process_fits_where_more_would_not_help(
+    prepared: Prepared,
+    two_cores: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    folds: int,
+    cores: int,
+    params: FinetunedParams,
+) -> None:
+    monkeypatch.setattr(finetuned_fits, "available_cores", lambda: cores)
+    monkeypatch.setattr(finetuned_fits, "ProcessPoolExecutor", None)
+    assert fit_beside(Task(prepared, params, 1, tmp_path), folds) is None
