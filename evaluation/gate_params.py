@@ -36,5 +36,11 @@ class GateParams(BaseModel):
     )
     calibration: CalibrationParams = CalibrationParams()
     latency_ms: float = Field(default=150, gt=0, description="median, one ticket, one thread")
+    latency_ratio: float | None = Field(
+        default=2.0,
+        ge=1,
+        description="of the champion's latency, measured in the same run, that is allowed as well; "
+        "null: latency_ms alone",
+    )
     bundle_mib: float = Field(default=500, gt=0)
     days: int = Field(default=30, ge=1, description="of audited tickets that are looked back at")

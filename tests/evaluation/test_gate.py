@@ -146,6 +146,18 @@ def test_what_was_not_measured_does_not_pass(better: Compared):
     assert failed(judge([], champion=None)) == ["test rows"]
 
 
+@pytest.mark.parametrize(
+    ("ms", "ratio", "passed"),
+    [(44.9, 2.0, True), (45.1, 2.0, False), (45.1, None, True), (149.0, 10.0, True)],
+)
+def test_a_candidate_may_not_be_much_slower_than_the_champion(
+    better: Compared, ms: float, ratio: float | None, passed: bool
+):
+    params = GateParams(latency_ratio=ratio)
+    decision = judge([better], contestant(latency_ms=ms), params=params)
+    assert failed(decision) == ([] if passed else ["latency"])
+
+
 def test_budgets_of_time_and_size_are_kept(better: Compared):
     decision = judge([better], contestant(size=501 * 2**20, latency_ms=151.0))
     assert set(failed(decision)) == {"latency", "size"}
