@@ -29,6 +29,7 @@ from evaluation.bench_tables import (
     render_headlines as render_bench_headlines,
 )
 from evaluation.files import without_slices
+from evaluation.growth import read_growth, render_growth
 from evaluation.league.published import DatasetLeague, Published, read_league
 from evaluation.league.results import read_results as read_league_results
 from evaluation.league.table import render_headlines, render_league
@@ -38,7 +39,7 @@ from evaluation.wording import DASH, interval, number, percent
 
 README = Path("README.md")
 RESULTS = Path("docs/results")
-FIGURES, LEAGUE, BENCH, REPLAY = "figures", "league", "bench", "replay"
+FIGURES, LEAGUE, BENCH, REPLAY, GROWTH = "figures", "league", "bench", "replay", "growth"
 """Names of the generated parts of the README, each between two markers."""
 
 LEAGUE_PAGE = Path("docs/league.md")
@@ -152,6 +153,7 @@ def main() -> None:
     README.write_text(page, encoding="utf-8")
     LEAGUE_PAGE.write_text(render_league(results), encoding="utf-8")
     performance = with_bench(PERFORMANCE_PAGE.read_text(encoding="utf-8"), bench)
+    performance = with_part(performance, GROWTH, render_growth(read_growth()))
     PERFORMANCE_PAGE.write_text(performance, encoding="utf-8")
     if bench is not None:
         write_drawings(bench, PERFORMANCE_PAGE.parent / DRAWINGS)
