@@ -12,11 +12,12 @@ from pydantic import Field, ValidationError
 
 from data.errors import BundleError
 from data.schema import Candidate, Entity, Record
+from data.text import model_text
 from models.base import Probabilities
 from models.content import READERS_FILE
 from models.entities import EntityFinder
 from models.reader_facts import ReaderFacts
-from models.reading_entities import merge, shown
+from models.reading_entities import SHOWN_KINDS, merge, shown
 from models.sentiment import SENTIMENTS, SentimentReader
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ T = TypeVar("T")
 class Tagger(Protocol):
     """Finds learned entities; `EntityTagger` and `SessionTagger` do."""
 
-    def find(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]: ...
+    def find(
+        self, texts: Sequence[str], names: tuple[str, ...] | None = None
+    ) -> list[tuple[Entity, ...]]: ...
 
 
 OpenTagger = Callable[[Path], Tagger | None]
@@ -174,6 +177,7 @@ class Readers:
         times: Sequence[datetime | None],
         tones: Probabilities | None = None,
         languages: Sequence[str | None] | None = None,
+        texts: Sequence[str] | None = None,
     ) -> Readings:
         """Read tickets.
 
@@ -185,6 +189,7 @@ class Readers:
             None where it did not answer
         languages : of each text, None where unknown; the tone of a text in a language that the
             reader has not learned is None. Left out: every text is read
+        texts : as `data.text.model_text` gives them, where they are there already
         """
         failed: list[str] = []
 
@@ -209,7 +214,7 @@ class Readers:
             merge(ruled, found) if found else ruled
             for ruled, found in zip(rules, learned, strict=True)
         ]
-        sentiment = attempt(SENTIMENT, lambda: self._tones(tones, languages, len(written)), None)
+        sentiment = attempt(SENTIMENT, lambda: self._tones(tones, languages, written, texts), None)
         return Readings(entities, sentiment, tuple(failed))
 
     def _learned(self, written: Sequence[str]) -> list[tuple[Entity, ...]]:
@@ -219,23 +224,31 @@ class Readers:
             return found
         heads = [text[:LEARNED_CHARACTERS] for text in written]
         rows = [row for row, text in enumerate(heads) if any(map(str.isupper, text))]
-        for row, entities in zip(rows, self._tagger.find([heads[r] for r in rows]), strict=True):
+        learned = self._tagger.find([heads[row] for row in rows], SHOWN_KINDS)
+        for row, entities in zip(rows, learned, strict=True):
             found[row] = shown(heads[row], entities)
         return found
 
     def _tones(
-        self, scores: Probabilities | None, languages: Sequence[str | None] | None, n: int
+        self,
+        scores: Probabilities | None,
+        languages: Sequence[str | None] | None,
+        written: Sequence[str],
+        texts: Sequence[str] | None,
     ) -> list[Candidate | None]:
+        told: list[Candidate | None] = [None] * len(written)
         if self._sentiment is None or scores is None:
-            return [None] * n
+            return told
         spoken = self._sentiment.facts.languages
-        told: list[Candidate | None] = []
-        for row, found in enumerate(self._sentiment.calibrate(scores)):
-            if spoken and languages is not None and languages[row] not in spoken:
-                told.append(None)
-                continue
+        rows = [
+            row
+            for row in range(len(written))
+            if not spoken or languages is None or languages[row] in spoken
+        ]
+        read = [model_text(written[row]) if texts is None else texts[row] for row in rows]
+        for row, found in zip(rows, self._sentiment.answer(scores[rows], read), strict=True):
             label = SENTIMENTS[int(found.argmax())]
-            told.append(Candidate(label=label, probability=min(1.0, float(found.max()))))
+            told[row] = Candidate(label=label, probability=min(1.0, float(found.max())))
         return told
 
 

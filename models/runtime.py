@@ -5,7 +5,7 @@ proves on real tickets which runtimes answer as torch does (`models.runtime_file
 those graphs and imports neither torch nor transformers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -127,6 +127,18 @@ class SessionEncoder:
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
         return vectors
+
+
+def one_by_one(
+    tokenizer: Path, max_tokens: int, texts: Sequence[str]
+) -> Iterator[dict[str, NDArray[np.int64]]]:
+    """Inputs of an encoder's graph, a text at a time."""
+    reader = read_tokenizer(tokenizer)
+    reader.enable_truncation(max_tokens)
+    for text in texts:
+        found = reader.encode(text).ids
+        tokens, mask = pad([found], len(found))
+        yield {"tokens": tokens, "mask": mask}
 
 
 def pad(

@@ -1,12 +1,15 @@
 """The sentiment of a text (negative, neutral, positive), for tickets that carry no such label.
 
 It is one more head of the fine-tuned member, trained jointly with the targets on public texts that
-carry nothing but a sentiment: a ticket's tone comes from the pass that its targets need anyhow.
+carry nothing but a sentiment: a ticket's tone comes from the pass that its targets need anyhow. A
+second opinion, of words and signs alone, is joined with it: see `models.word_tone`.
 """
 
 import json
+import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +20,10 @@ from pydantic import PositiveFloat, ValidationError
 from data.errors import BundleError, UnknownLabelError
 from data.schema import Record
 from models.base import Probabilities
-from models.calibration import apply_temperature, fit_temperature
+from models.calibration import apply_temperature
 from models.reader_facts import ReaderFacts
+from models.tone_words import read_tone_words
+from models.word_tone import FOLDER, WordTone
 
 if TYPE_CHECKING:
     from models.finetuned import FinetunedMember
@@ -32,12 +37,30 @@ TARGET = "sentiment"
 FILE = "sentiment.json"
 """Beside the fine-tuned member whose head it speaks of."""
 
+Labelled = tuple[Sequence[str], Sequence[str]]
+"""Texts, and the sentiment of each."""
 
-class SentimentReader(Record):
-    """Reads the tone off a fine-tuned member's answers; what sentiment.json says."""
+
+class SentimentFile(Record):
+    """What sentiment.json says; `words` is false in bundles sealed before there was such a part."""
 
     facts: ReaderFacts
     temperature: PositiveFloat
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class SentimentReader:
+    """Reads the tone off a fine-tuned member's answers, and off the words of the text.
+
+    Attributes
+    ----------
+    words : None where the head alone is asked
+    """
+
+    facts: ReaderFacts
+    temperature: float
+    words: WordTone | None = None
 
     @classmethod
     def load(cls, folder: Path, member: "FinetunedMember") -> "SentimentReader | None":
@@ -46,25 +69,42 @@ class SentimentReader(Record):
         Raises
         ------
         BundleError
-            If the file is damaged, or the member has no such head.
+            If a file is damaged, or the member has no such head.
         """
         if not (folder / FILE).is_file():
             return None
         try:
-            reader = cls.model_validate(json.loads((folder / FILE).read_bytes()))
+            told = SentimentFile.model_validate(json.loads((folder / FILE).read_bytes()))
         except (OSError, ValueError, ValidationError) as error:
             raise BundleError(f"{folder / FILE}: no sentiment reader") from error
         if member.targets_.get(TARGET) != SENTIMENTS:
             raise BundleError(f"{folder / FILE} speaks of a head that the member does not have")
-        return reader
+        words = WordTone.load(folder / FOLDER) if told.words else None
+        if words and words.classes != SENTIMENTS:
+            raise BundleError(f"{folder / FOLDER} knows other sentiments than the head")
+        return cls(told.facts, told.temperature, words)
 
     def save(self, folder: Path) -> None:
-        """Write sentiment.json."""
+        """Write sentiment.json, and the folder `words` where they are asked."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        told = SentimentFile(
+            facts=self.facts, temperature=self.temperature, words=self.words is not None
+        )
+        (folder / FILE).write_text(told.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        if self.words:
+            self.words.save(folder / FOLDER)
 
-    def calibrate(self, scores: Probabilities) -> Probabilities:
-        """Calibrated probabilities from those of the head; shape (n, 3), columns `SENTIMENTS`."""
+    def answer(self, scores: Probabilities, texts: Sequence[str]) -> Probabilities:
+        """Calibrated probabilities, shape (n, 3), columns `SENTIMENTS`.
+
+        Parameters
+        ----------
+        scores : of the head, one row per text; see `tones`
+        texts : as `data.text.model_text` gives them
+        """
+        if self.words:
+            scores = self.words.joined(scores, [name_pictures(text) for text in texts])
         return apply_temperature(scores, self.temperature)
 
 
@@ -92,15 +132,27 @@ def tones(
     return found
 
 
-def fit_tone(member: "FinetunedMember", texts: Sequence[str], labels: Sequence[str]) -> float:
-    """Temperature of the head, from texts that it has not learned.
+def fit_tone(
+    member: "FinetunedMember", taught: Labelled, held_out: Labelled
+) -> tuple[WordTone, float]:
+    """What reads the tone beside the head, and the temperature of both together.
+
+    Parameters
+    ----------
+    taught : texts and labels that the member learned its head from; the words are learned from them
+    held_out : texts and labels that it has not seen: they tell how much each opinion is worth
 
     Raises
     ------
     UnknownLabelError
         If a label is none of `SENTIMENTS`.
     """
-    return fit_temperature(tones(member, texts), positions(labels))
+    positions(taught[1])
+    read = [name_pictures(text) for text in held_out[0]]
+    words = WordTone.fit(
+        read_tone_words(), [name_pictures(text) for text in taught[0]], taught[1], TARGET
+    )
+    return words.weighed(tones(member, held_out[0]), read, positions(held_out[1]))
 
 
 def positions(labels: Sequence[str]) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ together with what a word shows of itself (`tagger_features`) and a chain of BIO
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -27,7 +28,7 @@ from models.tagger_features import Lexicon
 from models.tagger_network import TaggerNetwork, TaggerParams
 from models.tagger_reading import SERVED_PIECES, bio_tags, find_entities
 from models.tagger_training import train_network
-from models.tagger_windows import Pieces, Window, batches_of, cut_windows
+from models.tagger_windows import Pieces, Window, alike, cut_windows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -114,9 +115,18 @@ class EntityTagger:
         flat = iter([tag for found in self._decode(windows) for tag in found])
         return [[next(flat) for _ in sentence] for sentence in sentences]
 
-    def find(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]:
-        """Entities of each text in order; see `models.tagger_reading.find_entities`."""
-        return find_entities(texts, self._pieces(), self.params.max_pieces, self._decode)
+    def find(
+        self, texts: Sequence[str], names: tuple[str, ...] | None = None
+    ) -> list[tuple[Entity, ...]]:
+        """Entities of each text in order; see `models.tagger_reading.find_entities`.
+
+        Parameters
+        ----------
+        names : kinds that are wanted, and only where they are written with a capital: what stands
+            far from one is not read. None: everything is
+        """
+        may_name = None if names is None else partial(self._lexicon.may_name, kinds=names)
+        return find_entities(texts, self._pieces(), self.params.max_pieces, self._decode, may_name)
 
     def save(self, folder: Path) -> None:
         """Write tagger.json and tagger.safetensors; `save_lower` writes the frozen layers."""
@@ -234,7 +244,7 @@ class EntityTagger:
         network = self.network
         steps, first, last = (score.numpy() for score in network.chain.scores())
         found: list[list[str]] = [[] for _ in windows]
-        for rows in batches_of(windows, SERVED_PIECES, None):
+        for rows in alike(windows, SERVED_PIECES):
             part = [windows[row] for row in rows]
             self._add_states(part)
             emissions = network(make_batch(part, self._lexicon)).float().numpy()

@@ -27,6 +27,12 @@ _SIGNS = "._-/\\():#@$%<>=*&+'\"{}[],;"
 REMEMBERED = 32_768
 """Words whose features are kept: most words of a text were in the texts before."""
 
+LEAST_SEEN = 3
+"""Times that a training word must have been seen, however written, to be known as no name."""
+
+MOST_NAMES = 0.02
+"""Share of its times that such a word may have been part of a name all the same."""
+
 ALPHABET = 160
 """Codes of characters: 0 none, 1 to 95 printable ASCII, the rest by hash of the character."""
 
@@ -135,6 +141,7 @@ class Lexicon:
         self.counts: dict[str, NDArray[np.float32]] = {}
         self._own: dict[tuple[str, str], NDArray[np.float32]] = {}
         self._features = lru_cache(maxsize=REMEMBERED)(self._count)
+        self._names = lru_cache(maxsize=REMEMBERED)(self._may_name)
 
     @property
     def width(self) -> int:
@@ -164,6 +171,13 @@ class Lexicon:
         """Take counts of an earlier `fit`."""
         self.counts = counts
         self._features.cache_clear()
+        self._names.cache_clear()
+
+    def may_name(self, word: str, kinds: tuple[str, ...]) -> bool:
+        """Whether a word may be part of a name of some kinds: one with a capital, unless it is
+        known, and known to be none.
+        """
+        return self._names(word, kinds)
 
     def features(self, word: str, group: str | None = None) -> NDArray[np.float32]:
         """Shape (width,). With a group of the training data, as if that group had not been there.
@@ -184,6 +198,15 @@ class Lexicon:
             total = count.sum()
             rows.append([*(count / (total + 1.0)), np.log1p(total) / 5.0])
         return np.array(rows, dtype=np.float32).reshape(-1)
+
+    def _may_name(self, word: str, kinds: tuple[str, ...]) -> bool:
+        if not any(map(str.isupper, word)):
+            return False
+        count = self.counts.get(_keys(word)[1])
+        if count is None or count.sum() < LEAST_SEEN:
+            return True
+        named = sum(count[i] for i, label in enumerate(self.labels) if label in kinds)
+        return bool(named > MOST_NAMES * count.sum())
 
     def _dense(self, count: Counter[int]) -> NDArray[np.float32]:
         dense = np.zeros(len(self.labels) + 1, dtype=np.float32)

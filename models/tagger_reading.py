@@ -1,13 +1,15 @@
 """From texts to entities, by whatever tags the words of a window."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from data.conll import OUTSIDE, spans_of
 from data.schema import Entity
+from models.tagger_names import MayName, around_names
 from models.tagger_windows import Pieces, Window, cut_windows
 from models.tagger_words import split_words
 
-SERVED_PIECES = 2048
+SERVED_PIECES = 1024
 """Word pieces of a batch when finding, padded; bounds the memory of a long text."""
 
 Decode = Callable[[Sequence[Window]], list[list[str]]]
@@ -20,21 +22,43 @@ def bio_tags(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def find_entities(
-    texts: Sequence[str], pieces: Pieces, max_pieces: int, decode: Decode
+    texts: Sequence[str],
+    pieces: Pieces,
+    max_pieces: int,
+    decode: Decode,
+    may_name: MayName | None = None,
 ) -> list[tuple[Entity, ...]]:
     """Entities of each text in order, none overlapping; `text[start:end]` is what was found.
 
-    A long text is read in windows, cut where a line or sentence ends; no word is left out.
+    A long text is read in windows, cut where a line or sentence ends.
+
+    Parameters
+    ----------
+    may_name : words around those that may name something are read, the others left out; None:
+        every word is read
     """
     words = [split_words(text) for text in texts]
     windows: list[Window] = []
+    read: list[list[int]] = []
     for number, (text, found) in enumerate(zip(texts, words, strict=True)):
         strings = [text[word.start : word.end] for word in found]
         ends = [word.ends for word in found]
-        windows += cut_windows(number, strings, ends, pieces.of(strings), max_pieces)
-    tags: list[list[str]] = [[] for _ in texts]
+        if may_name is None:
+            rows = list(range(len(found)))
+        else:
+            rows = around_names(strings, ends, may_name)
+        read.append(rows)
+        # What stands before a gap is an end as well.
+        closing = [
+            ends[row] or following != row + 1 for row, following in pairwise([*rows, len(found)])
+        ]
+        chosen = [strings[row] for row in rows]
+        windows += cut_windows(number, chosen, closing, pieces.of(chosen), max_pieces)
+    tags = [[OUTSIDE] * len(found) for found in words]
+    places = [iter(rows) for rows in read]
     for window, decoded in zip(windows, decode(windows), strict=True):
-        tags[window.document] += decoded
+        for tag in decoded:
+            tags[window.document][next(places[window.document])] = tag
     return [
         tuple(
             Entity(start=found[start].start, end=found[end - 1].end, label=label, source="model")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +15,7 @@ from models.tagger_decoding import Steps, best_tags, forbidden_steps
 from models.tagger_features import Lexicon
 from models.tagger_inputs import length_of, word_inputs
 from models.tagger_reading import SERVED_PIECES, bio_tags, find_entities
-from models.tagger_windows import Pieces, Window, batches_of
+from models.tagger_windows import Pieces, Window, alike
 
 
 class SessionTagger:
@@ -82,13 +83,22 @@ class SessionTagger:
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise BundleError(f"{folder.name} is no tagger: {type(error).__name__}") from error
 
-    def find(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]:
-        """Entities of each text in order; see `models.tagger_reading.find_entities`."""
-        return find_entities(texts, self._pieces, self._max_pieces, self._decode)
+    def find(
+        self, texts: Sequence[str], names: tuple[str, ...] | None = None
+    ) -> list[tuple[Entity, ...]]:
+        """Entities of each text in order; see `models.tagger_reading.find_entities`.
+
+        Parameters
+        ----------
+        names : kinds that are wanted, and only where they are written with a capital: what stands
+            far from one is not read. None: everything is
+        """
+        may_name = None if names is None else partial(self._lexicon.may_name, kinds=names)
+        return find_entities(texts, self._pieces, self._max_pieces, self._decode, may_name)
 
     def _decode(self, windows: Sequence[Window]) -> list[list[str]]:
         found: list[list[str]] = [[] for _ in windows]
-        for rows in batches_of(windows, SERVED_PIECES, None):
+        for rows in alike(windows, SERVED_PIECES):
             part = [windows[row] for row in rows]
             length = length_of(part)
             tokens, mask = pad([one.tokens(self._first, self._last) for one in part], length)

@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
 
@@ -22,7 +22,6 @@ from data.text import model_text
 from evaluation.league.reader_facts import facts_of
 from evaluation.league.sentiment import HELD_OUT, Posts, measure_posts, part_off, read_posts
 from evaluation.league.sources import fetch_sources
-from models.calibration import apply_temperature
 from models.finetuned import FinetunedMember
 from models.sentiment import SentimentReader, fit_tone, tones
 from pipelines import run
@@ -133,15 +132,19 @@ def read_lessons(folder: Path) -> Lessons | None:
 
 
 def measure(member: FinetunedMember, lessons: Lessons) -> SentimentReader:
-    """The reader of a member that learned them: its temperature, and its figures on test."""
-    temperature = fit_tone(member, lessons.held_out.texts, lessons.held_out.labels)
-    answers = apply_temperature(tones(member, lessons.test.texts), temperature)
-    figures = measure_posts(lessons.test, answers, "test")
-    facts = facts_of(lessons.dataset, lessons.fallback, len(lessons.taught.texts), figures)
-    spoken = LANGUAGES.get(lessons.dataset, ())
-    return SentimentReader(
-        facts=facts.model_copy(update={"languages": spoken}), temperature=temperature
+    """The reader of a member that learned them: beside its head the words, and their figures."""
+    words, temperature = fit_tone(
+        member,
+        (lessons.taught.texts, lessons.taught.labels),
+        (lessons.held_out.texts, lessons.held_out.labels),
     )
+    rows, spoken = len(lessons.taught.texts), LANGUAGES.get(lessons.dataset, ())
+    facts = facts_of(lessons.dataset, lessons.fallback, rows, ())
+    reader = SentimentReader(facts, temperature, words)
+    answers = reader.answer(tones(member, lessons.test.texts), lessons.test.texts)
+    figures = measure_posts(lessons.test, answers, "test")
+    facts = facts_of(lessons.dataset, lessons.fallback, rows, figures)
+    return replace(reader, facts=facts.model_copy(update={"languages": spoken}))
 
 
 def _rows(posts: Posts) -> list[list[str]]:

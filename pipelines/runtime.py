@@ -16,6 +16,7 @@ import numpy as np
 
 from data.prepared import Prepared, read_prepared
 from data.schema import Ticket
+from data.text import model_text
 from evaluation.parity import ask, compare
 from models.assistant import Facts, TicketAssistant
 from models.content import READERS, sha256_of
@@ -23,7 +24,7 @@ from models.embedding import EmbeddingMember
 from models.encoders import full_precision, has_bfloat16
 from models.finetuned import FinetunedMember
 from models.readers import LOWER
-from models.runtime import RUNTIMES, Runtime
+from models.runtime import RUNTIMES, Runtime, one_by_one
 from models.runtime_file import (
     FOLDER,
     Examined,
@@ -42,14 +43,26 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from sentence_transformers import SentenceTransformer
 
+    from models.rounding import Moments
+
 logger = logging.getLogger(__name__)
 
 Load = Callable[[RuntimeParts | None], TicketAssistant]
 """An assistant of the trained parts, its networks opened so; None: by torch."""
 
 
-def export_parts(assistant: TicketAssistant, trained: Path) -> tuple[dict[str, str], list[str]]:
+ROUNDED = 150
+"""Train tickets on which weights are rounded."""
+
+
+def export_parts(
+    assistant: TicketAssistant, trained: Path, texts: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str]]:
     """Write the graphs of all networks of an assistant in torch, in f32 and in 8 bits.
+
+    Parameters
+    ----------
+    texts : weights of the encoders are rounded on these; without any, each for itself
 
     Returns
     -------
@@ -58,18 +71,22 @@ def export_parts(assistant: TicketAssistant, trained: Path) -> tuple[dict[str, s
     # Here and not above: importing this module is to load neither torch nor onnx.
     from models.export import export_encoder, export_tagger, write_graph
     from models.quantise import quantise
+    from models.rounding import measure_moments
     from models.tagger import EntityTagger
 
     places: dict[str, str] = {}
     sources: list[str] = []
 
-    def write(part: str, graph: "ModelProto", place: str) -> None:
+    def write(part: str, graph: "ModelProto", place: str, moments: "Moments | None" = None) -> None:
         write_graph(graph, trained / FOLDER / f"{part}.f32.onnx")
-        write_graph(quantise(graph), trained / FOLDER / f"{part}.int8.onnx")
+        write_graph(quantise(graph, moments), trained / FOLDER / f"{part}.int8.onnx")
         places[part] = place
 
     for place, encoder in _encoders(assistant):
-        write(part_of(trained / place, trained), export_encoder(encoder), place)
+        graph = export_encoder(encoder)
+        calls = one_by_one(trained / place / "tokenizer.json", int(encoder.max_seq_length), texts)
+        moments = measure_moments(graph, calls) if texts else None
+        write(part_of(trained / place, trained), graph, place, moments)
         sources += [f"{place}/model.safetensors", f"{place}/tokenizer.json"]
     if isinstance(tagger := assistant.readers.tagger, EntityTagger):
         lower = f"{READERS}/{LOWER}"
@@ -99,18 +116,26 @@ def examine(runtime: Runtime, parity: Parity, params: RuntimeParams) -> Examined
 
 
 def prove(
-    trained: Path, tickets: Sequence[Ticket], params: RuntimeParams, load: Load
+    trained: Path,
+    tickets: Sequence[Ticket],
+    params: RuntimeParams,
+    load: Load,
+    texts: Sequence[str] = (),
 ) -> RuntimeFile | None:
     """Export the networks, ask torch and every runtime offered the same tickets.
 
     What may serve is left in the folder `runtime`, with runtime.json. None, and an empty folder,
     where no network carries weight.
+
+    Parameters
+    ----------
+    texts : see `export_parts`; none of those of `tickets`
     """
     folder = trained / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     assistant = load(None)
-    graphs, sources = export_parts(assistant, trained)
+    graphs, sources = export_parts(assistant, trained, texts)
     if not graphs:
         return None
     told = RuntimeFile(
@@ -147,6 +172,13 @@ def choose_tickets(prepared: Prepared, n: int, seed: int) -> list[Ticket]:
     return [Ticket(text=texts[row]) for row in np.sort(chosen)]
 
 
+def choose_texts(prepared: Prepared, n: int, seed: int) -> list[str]:
+    """Train texts as the members read them, drawn with the seed."""
+    rows, texts = prepared.rows("train"), prepared.texts()
+    chosen = np.random.default_rng(seed).permutation(rows)[:n]
+    return [model_text(texts[row]) for row in np.sort(chosen)]
+
+
 def _encoders(assistant: TicketAssistant) -> Iterator[tuple[str, "SentenceTransformer"]]:
     """Folder and encoder of every network."""
     for name, member in assistant.members.items():
@@ -179,6 +211,7 @@ def main() -> None:
             choose_tickets(prepared, params.runtime.tickets, params.seed),
             params.runtime,
             lambda served: TicketAssistant.load_parts(TRAINED, facts, served),
+            choose_texts(prepared, ROUNDED, params.seed),
         )
         if told is None:
             logger.warning("nothing is exported: no network carries weight")

@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.catalog import CATALOG, Dataset, read_catalog
-from evaluation.intervals import (
-    Counts,
-    draw_counts,
-    exact_interval,
-    measure_with_intervals,
-    percentile_interval,
-)
+from evaluation.intervals import draw_counts
 from evaluation.league.benchmark import Figure, shared_texts
+from evaluation.league.priority_figures import (
+    by_row,
+    calibration_figures,
+    chance_figure,
+    level_figures,
+    mean_figure,
+    overconfidence,
+)
 from evaluation.league.priority_tickets import Tickets, answer_by_folds, read_tickets
 from evaluation.metrics import Floats, Outcomes
-from evaluation.ordinal import LEVEL_FIGURES, measure_levels
 from models.base import Probabilities
-from models.calibration import SMALLEST
 from models.embedding import EmbeddingMember
 from models.ensemble import EnsembleParams, fit_combination
 from models.evidence import read_lexicon
@@ -44,16 +44,11 @@ EVIDENCE = "test, with order and evidence"
 COMMONEST = "test, always the commonest level"
 DIFFERENCE = "test, order and evidence less members alone"
 
-TOLD = (
-    "accuracy",
-    "macro_f1",
-    *LEVEL_FIGURES,
-    "ece",
-    "certified_automation",
-    "automatic_accuracy",
-)
+FOLDS = "train, by folds"
+"""The answers to train rows, each by models and an adjustment that have not seen it."""
 
-OVERCONFIDENCE = "confidence less accuracy"
+ORDINAL = OrdinalParams(C=0.3)
+"""Of the sample's train rows by folds it takes the least log loss of 0.03, 0.1, 0.3 and 1."""
 
 _DRAWS = 1_000
 _SMALL = 240
@@ -128,7 +123,7 @@ def adjust(
     """
     train = tickets.rows("train")
     rest = np.setdiff1d(np.arange(len(tickets.texts)), train)
-    plain, truth, c = calibrated[target], tickets.truth(target), OrdinalParams().C
+    plain, truth, c = calibrated[target], tickets.truth(target), ORDINAL.C
     names, evidence = _evidence(tickets, target, calibrated)
 
     def adjusted(names: Sequence[str], evidence: Floats) -> Probabilities:
@@ -199,7 +194,7 @@ def _measure(
     train, valid, held_out = (tickets.rows(name) for name in ("train", "valid", "calibration"))
     counts = draw_counts([tickets.groups[row] for row in test], _DRAWS, 0)
     figures: list[Figure] = []
-    by_row: dict[str, dict[str, Floats]] = {}
+    rows: dict[str, dict[str, Floats]] = {}
     for split, found in versions.items():
         policy = fit_transferred(
             (found[train], truth[train]),
@@ -211,13 +206,19 @@ def _measure(
         )
         automatic = policy.decide(found[test]).automatic
         outcomes = Outcomes(truth[test], found[test], automatic)
-        figures += _figures(split, outcomes, counts)
-        by_row[split] = _by_row(outcomes)
-    for metric, values in by_row[EVIDENCE].items():
-        figures.append(_mean(DIFFERENCE, metric, values - by_row[ALONE][metric], counts))
+        figures += level_figures(split, outcomes, counts)
+        rows[split] = by_row(outcomes)
+        if split == CHOSEN:
+            figures.append(chance_figure(split, outcomes))
+    for metric, values in rows[EVIDENCE].items():
+        figures.append(mean_figure(DIFFERENCE, metric, values - rows[ALONE][metric], counts))
+    drawn = draw_counts([tickets.groups[row] for row in train], _DRAWS, 0)
+    by_folds = Outcomes(truth[train], versions[CHOSEN][train])
+    figures += calibration_figures(FOLDS, by_folds, drawn)
+    figures.append(overconfidence(FOLDS, by_folds, drawn))
     figures.append(
         Figure(
-            split="train, by folds",
+            split=FOLDS,
             metric="log_loss taken off by order and evidence",
             value=choice.gain,
             ci=(choice.gain - 1.96 * choice.error, choice.gain + 1.96 * choice.error),
@@ -229,42 +230,3 @@ def _measure(
         *figures,
         shared_texts((tickets.texts[row] for row in others), [tickets.texts[row] for row in test]),
     ]
-
-
-def _figures(split: str, outcomes: Outcomes, counts: Counts) -> list[Figure]:
-    """The figures of `TOLD` that exist, and the log loss."""
-    measured = measure_with_intervals(outcomes, counts) | measure_levels(outcomes, counts)
-    assert outcomes.automatic is not None
-    if not outcomes.automatic.any():
-        # Resampling rows of which none is automatic shows no uncertainty where there is some.
-        measured["certified_automation_ci"] = exact_interval(0, len(outcomes))
-    figures = []
-    for metric in TOLD:
-        value, interval = measured[metric], measured[f"{metric}_ci"]
-        if isinstance(value, float):
-            ci = (interval[0], interval[1]) if isinstance(interval, list) else None
-            figures.append(Figure(split=split, metric=metric, value=value, ci=ci, n=len(outcomes)))
-    by_row = _by_row(outcomes)
-    return [
-        *figures,
-        _mean(split, "log_loss", by_row["log_loss"], counts),
-        # Below 0 the answers promise less than they keep.
-        _mean(split, OVERCONFIDENCE, outcomes.confidence - by_row["accuracy"], counts),
-    ]
-
-
-def _by_row(outcomes: Outcomes) -> dict[str, Floats]:
-    """Figures that are means over the rows, one value per row."""
-    right = outcomes.probabilities[np.arange(len(outcomes)), outcomes.labels]
-    return {
-        "accuracy": outcomes.correct.astype(np.float64),
-        "level_error": np.abs(outcomes.predicted - outcomes.labels).astype(np.float64),
-        "log_loss": -np.log(np.maximum(right, SMALLEST)),
-    }
-
-
-def _mean(split: str, metric: str, values: Floats, counts: Counts) -> Figure:
-    draws = counts.astype(np.float64) @ values / counts.sum(axis=1)
-    interval = percentile_interval(draws)
-    ci = (interval[0], interval[1]) if interval else None
-    return Figure(split=split, metric=metric, value=float(values.mean()), ci=ci, n=len(values))

@@ -15,17 +15,25 @@ from evaluation.intervals import draw_counts, measure_with_intervals
 from evaluation.league.benchmark import SHARED_TEXTS, Figure, shared_texts
 from evaluation.metrics import Outcomes
 from models.base import Probabilities
-from models.calibration import apply_temperature
+from models.calibration import apply_temperature, fit_temperature
 from models.finetuned import FinetunedMember, FinetunedParams
-from models.sentiment import SENTIMENTS, TARGET, fit_tone, name_pictures, tones
+from models.sentiment import SENTIMENTS, TARGET, fit_tone, name_pictures, positions, tones
 
 FOLDS = 5
 METRICS = ("accuracy", "macro_f1", "ece")
-SHARED = FinetunedParams(epochs=4, dropout=0.1)
-"""As in a bundle, whose member leaves its lowest layers as they are; on posts alone."""
+SHIPPED = FinetunedParams(
+    layers=3,
+    frozen_layers=0,
+    epochs=4,
+    learning_rate=2e-4,
+    dropout=0.1,
+    max_tokens=128,
+    learned_tokens=None,
+)
+"""As in a bundle, whose member keeps three layers; on posts alone."""
 
-ALL_LAYERS = SHARED.model_copy(update={"frozen_layers": 0, "learning_rate": 1e-4})
-"""What leaving the lowest layers costs is told by a member that trains them all."""
+ALL_LAYERS = SHIPPED.model_copy(update={"layers": None, "learning_rate": 1e-4})
+"""What the layers that are taken away would add is told by a member that keeps them all."""
 
 SMALL_PARAMS = FinetunedParams(frozen_layers=5, epochs=1, max_tokens=32)
 HELD_OUT = 0.1
@@ -59,9 +67,9 @@ class Posts:
 class Sentiment:
     """Accuracy and macro F1 on the published test file, and pooled over five folds of both files.
 
-    Measured of a fine-tuned member that learns from the posts alone, with the lowest layers left as
-    they are and with all trained. What a bundle reads has learned tickets in the same pass; its
-    figures stand in its manifest and in the report.
+    Measured of a fine-tuned member that learns from the posts alone, with as many layers as in a
+    bundle and with all, and of what words and signs add to it. What a bundle reads has learned
+    tickets in the same pass; its figures stand in its manifest and in the report.
 
     The folds are stratified and drawn by us; those of others are other draws of the same posts.
     A post that stands in the data several times is kept, as others kept it.
@@ -71,7 +79,7 @@ class Sentiment:
     datasets: tuple[str, ...] = ("senti4sd",)
 
     def __init__(self, params: FinetunedParams | None = None) -> None:
-        self.params = params or SHARED
+        self.params = params or SHIPPED
 
     def run(self, folders: Mapping[str, Path], *, small: bool) -> Sequence[Figure]:
         """Figures on the published test file and on five folds."""
@@ -80,25 +88,37 @@ class Sentiment:
         params, all_layers = (SMALL_PARAMS, SMALL_PARAMS) if small else (self.params, ALL_LAYERS)
         if small:
             train, test = train.first(SMALL), test.first(SMALL)
-        answers, of_all = (answer(train, test, chosen) for chosen in (params, all_layers))
+        alone, joined = answer(train, test, params)
+        _, of_all = answer(train, test, all_layers)
         everything = train + test
-        pooled, shared = answer_folds(everything, params)
+        folds_alone, folds_joined, shared = answer_folds(everything, params)
         return [
-            *measure_posts(test, answers, "published test"),
-            *measure_posts(test, of_all, "published test, all layers trained"),
+            *measure_posts(test, joined, "published test"),
+            *measure_posts(test, alone, "published test, without words"),
+            *measure_posts(test, of_all, "published test, all layers"),
             shared_texts(train.texts, test.texts, "published test"),
-            *measure_posts(everything, pooled, "five-fold"),
+            *measure_posts(everything, folds_joined, "five-fold"),
+            *measure_posts(everything, folds_alone, "five-fold, without words"),
             Figure(split="five-fold", metric=SHARED_TEXTS, value=shared, n=len(everything.texts)),
         ]
 
 
-def answer(known: Posts, asked: Posts, params: FinetunedParams) -> Probabilities:
-    """Calibrated answers of a member that learned from some posts, shape (n, 3)."""
+def answer(
+    known: Posts, asked: Posts, params: FinetunedParams
+) -> tuple[Probabilities, Probabilities]:
+    """Calibrated answers of a member that learned from some posts, alone and with the words.
+
+    Two arrays of shape (n, 3).
+    """
     taught, held_out = part_off(known, HELD_OUT, _SEED)
     member = FinetunedMember(params, seed=_SEED)
     member.fit([name_pictures(text) for text in taught.texts], {TARGET: taught.labels})
-    temperature = fit_tone(member, held_out.texts, held_out.labels)
-    return apply_temperature(tones(member, asked.texts), temperature)
+    unseen = held_out.texts, held_out.labels
+    words, together = fit_tone(member, (taught.texts, taught.labels), unseen)
+    scores = tones(member, asked.texts)
+    alone = fit_temperature(tones(member, held_out.texts), positions(held_out.labels))
+    joined = words.joined(scores, [name_pictures(text) for text in asked.texts])
+    return apply_temperature(scores, alone), apply_temperature(joined, together)
 
 
 def part_off(posts: Posts, share: float, seed: int) -> tuple[Posts, Posts]:
@@ -138,15 +158,19 @@ def read_posts(folder: Path, dataset: Dataset, name: str) -> Posts:
     return posts
 
 
-def answer_folds(posts: Posts, params: FinetunedParams) -> tuple[Probabilities, int]:
-    """Answers of members fitted on the other folds, (n, 3), and how many posts stand there too."""
-    answers, shared = np.zeros((len(posts.texts), len(SENTIMENTS))), 0
+def answer_folds(posts: Posts, params: FinetunedParams) -> tuple[Probabilities, Probabilities, int]:
+    """Answers of members fitted on the other folds, and how many posts stand there too.
+
+    As in `answer`: without and with the words, each of shape (n, 3).
+    """
+    alone, shared = np.zeros((len(posts.texts), len(SENTIMENTS))), 0
+    joined = alone.copy()
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=_SEED)
     for others, fold in folds.split(posts.texts, posts.labels):
         known, asked = posts.take(others.tolist()), posts.take(fold.tolist())
-        answers[fold] = answer(known, asked, params)
+        alone[fold], joined[fold] = answer(known, asked, params)
         shared += int(shared_texts(known.texts, asked.texts).value)
-    return answers, shared
+    return alone, joined, shared
 
 
 def measure_posts(posts: Posts, answers: Probabilities, split: str) -> list[Figure]:

@@ -9,6 +9,7 @@ import pytest
 
 from data.errors import BundleError
 from data.schema import Entity, Ticket
+from data.text import model_text
 from models.assistant import TicketAssistant
 from models.encoders import find_encoder, open_encoder
 from models.ensemble import Ensemble, TargetEnsemble
@@ -89,6 +90,26 @@ def test_the_tone_comes_from_what_the_member_answered(
     assert readers.read(["the update is great"], [None]).sentiment == [None]  # it did not answer
 
 
+def test_the_words_are_read_as_the_models_read_them() -> None:
+    """Without quotes and signatures, which are somebody else's words, and in learned languages."""
+    asked: list[str] = []
+
+    class Listener:
+        facts = FACTS.model_copy(update={"languages": ("en",)})
+
+        def answer(self, scores, texts):
+            asked.extend(texts)
+            return scores
+
+    readers = Readers(Listener())
+    written = ["It works now.\n\n> this is terrible", "das ist furchtbar"]
+    readers.read(written, [None] * 2, np.full((2, 3), 1 / 3), ["en", "de"])
+    assert asked == [model_text(written[0])]
+    assert "terrible" not in asked[0]
+    readers.read(written, [None] * 2, np.full((2, 3), 1 / 3), ["en", "de"], ["read", "gelesen"])
+    assert asked[1:] == ["read"]
+
+
 def test_entities_are_learned_whatever_became_of_the_members_layers(
     folder: Path, tickets, finetuned: FinetunedMember
 ) -> None:
@@ -135,7 +156,7 @@ class Listening:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def find(self, texts):
+    def find(self, texts, names=None):
         self.asked += texts
         return [(Entity(start=0, end=2, label="application", source="model"),) for _ in texts]
 
@@ -154,10 +175,10 @@ class Broken:
 
     facts = FACTS
 
-    def find(self, texts):
+    def find(self, texts, names=None):
         raise RuntimeError("secret text")
 
-    def calibrate(self, scores):
+    def answer(self, scores, texts):
         raise ValueError("secret text")
 
 

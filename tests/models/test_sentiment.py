@@ -1,6 +1,7 @@
 """The tone of a text: a head learned beside the targets, its temperature, its file."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from models.sentiment import (
     name_pictures,
     tones,
 )
+from models.word_tone import FOLDER, MOST_WEIGHT, WordTone
 
 WORDS = {
     "negative": ("terrible", "awful", "useless", "annoying", "broken", "horrible"),
@@ -71,24 +73,63 @@ def test_what_the_targets_made_of_a_text_serves_for_its_tone(
     assert not np.allclose(answered[TARGET][1], alone[1])  # the encoder reads no pictograph
 
 
-def test_the_temperature_makes_the_head_as_sure_as_it_is_right(member: FinetunedMember) -> None:
-    right = fit_tone(member, TEXTS, TONES)
-    wrong = fit_tone(member, TEXTS, TONES[20:] + TONES[:20])
+def test_words_and_head_are_as_sure_together_as_they_are_right(member: FinetunedMember) -> None:
+    taught = (TEXTS, TONES)
+    words, right = fit_tone(member, taught, taught)
+    _, wrong = fit_tone(member, taught, (TEXTS, TONES[20:] + TONES[:20]))
     assert 0 < right < wrong
-    with pytest.raises(UnknownLabelError, match="'angry' is not a sentiment"):
-        fit_tone(member, ["a"], ["angry"])
+    assert 0 <= words.weight <= MOST_WEIGHT
+    for labelled in ((taught, (["a"], ["angry"])), ((["a"], ["angry"]), taught)):
+        with pytest.raises(UnknownLabelError, match="'angry' is not a sentiment"):
+            fit_tone(member, *labelled)
     assert tones(member, []).shape == (0, 3)
 
 
 def test_a_kept_reader_is_read_again(member: FinetunedMember, tmp_path: Path) -> None:
     assert SentimentReader.load(tmp_path, member) is None
-    reader = SentimentReader(facts=FACTS, temperature=1.5)
+    words, temperature = fit_tone(member, (TEXTS, TONES), (TEXTS, TONES))
+    reader = SentimentReader(FACTS, temperature, words)
     reader.save(tmp_path)
-    assert SentimentReader.load(tmp_path, member) == reader
-    scores = np.array([[0.7, 0.2, 0.1]])
-    calm = reader.calibrate(scores)
+    asked = ["the update is great", "the form is 😡", "NOT good at all :-(", ""]
+    scores = tones(member, asked)
+    again = SentimentReader.load(tmp_path, member)
+    assert again is not None
+    assert (again.facts, again.temperature) == (FACTS, temperature)
+    found = reader.answer(scores, asked)
+    np.testing.assert_array_equal(again.answer(scores, asked), found)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert reader.answer(scores[:0], []).shape == (0, 3)
+
+
+def test_a_reader_of_before_there_were_words_asks_the_head_alone(
+    member: FinetunedMember, tmp_path: Path
+) -> None:
+    words, _ = fit_tone(member, (TEXTS, TONES), (TEXTS, TONES))
+    SentimentReader(FACTS, 1.5, words).save(tmp_path)
+    SentimentReader(FACTS, 1.5).save(tmp_path)
+    assert not (tmp_path / FOLDER).exists()  # what was kept before is no part of it
+    told = json.loads((tmp_path / FILE).read_text())
+    del told["words"]
+    (tmp_path / FILE).write_text(json.dumps(told))
+    reader = SentimentReader.load(tmp_path, member)
+    assert reader == SentimentReader(FACTS, 1.5)
+    calm = reader.answer(np.array([[0.7, 0.2, 0.1]]), ["a"])
     assert calm.argmax() == 0
     assert calm.max() < 0.7
+
+
+def test_words_that_are_damaged_or_speak_of_other_tones_are_refused(
+    member: FinetunedMember, tmp_path: Path
+) -> None:
+    words, _ = fit_tone(member, (TEXTS, TONES), (TEXTS, TONES))
+    SentimentReader(FACTS, 1.5, words).save(tmp_path)
+    other = WordTone.fit({"joy": ("glad",)}, ["so mad", "so sad"] * 9, ["mad", "sad"] * 9, "mood")
+    other.save(tmp_path / FOLDER)
+    with pytest.raises(BundleError, match="knows other sentiments than the head"):
+        SentimentReader.load(tmp_path, member)
+    shutil.rmtree(tmp_path / FOLDER)
+    with pytest.raises(BundleError, match="reads no tone"):
+        SentimentReader.load(tmp_path, member)
 
 
 def test_a_file_that_fits_no_head_is_refused(

@@ -9,7 +9,7 @@ from data.errors import BundleError, NotFittedError
 from models.encoders import find_encoder, full_precision
 from models.export import export_tagger, write_graph
 from models.quantise import quantise
-from models.runtime import RUNTIMES
+from models.runtime import RUNTIMES, Session
 from models.runtime_sessions import open_session
 from models.tagger import EntityTagger
 from models.tagger_network import TaggerParams
@@ -93,3 +93,32 @@ def test_a_broken_folder_is_refused(tagger: EntityTagger, tmp_path: Path, name: 
 def test_an_unfitted_tagger_cannot_be_exported() -> None:
     with pytest.raises(NotFittedError):
         export_tagger(EntityTagger(PARAMS))
+
+
+def test_names_are_found_without_reading_what_stands_far_from_them(
+    tagger: EntityTagger, folder: Path
+) -> None:
+    session = Counting(open_session(folder / "f32.onnx", RUNTIMES["onnxruntime-f32"]))
+    served = SessionTagger.load(folder, session, find_encoder("minilm") / "tokenizer.json")
+    text = "The door is open.\n" * 30 + "Outlook crashes in the cellar today."
+    [[found]] = everything = served.find([text])
+    assert text[found.start : found.end] == "Outlook"
+    read, session.pieces = session.pieces, 0
+    assert served.find([text], ("application",)) == everything
+    assert session.pieces < read / 4
+    with full_precision():
+        assert tagger.find([text], ("application",)) == everything
+    session.pieces = 0
+    assert served.find([text], ()) == [()]
+
+
+class Counting:
+    """A session that counts the word pieces it is given."""
+
+    def __init__(self, session: Session) -> None:
+        self.width, self.multiple, self.pieces = session.width, session.multiple, 0
+        self._session = session
+
+    def run(self, inputs):
+        self.pieces += int(inputs["mask"].sum())
+        return self._session.run(inputs)

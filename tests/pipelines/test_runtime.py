@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from data.errors import BundleError
@@ -34,6 +35,7 @@ def prove_parts(parts: Path, tickets: Tickets, params: RuntimeParams) -> Runtime
         [Ticket(text=text) for text in tickets.texts[60:84]],
         params,
         lambda served: TicketAssistant.load_parts(parts, None, served),
+        tickets.texts[:20],
     )
 
 
@@ -78,6 +80,16 @@ def test_every_runtime_is_proved_and_exact_ones_change_nothing(parts: Path) -> N
         FILE, "finetuned-network-1.f32.onnx", "finetuned-network-1.int8.onnx",
         "tagger.f32.onnx", "tagger.int8.onnx",
     }  # fmt: skip
+
+
+def test_weights_of_an_encoder_are_rounded_on_tickets(parts: Path) -> None:
+    graph = onnx.load(parts / FOLDER / "finetuned-network-1.int8.onnx").graph
+    weights = {tensor.name for tensor in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMul"]
+    exact = [node for node in products if node.input[1] in weights]
+    packed = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    assert exact
+    assert len(packed) == 5 * len(exact)  # of six in a layer, the one that narrows
 
 
 def test_a_runtime_beyond_its_budget_is_not_shipped_and_its_graphs_are_left_out(
