@@ -69,7 +69,8 @@ class LangidDetector:
     def __init__(self, targets: Sequence[str]) -> None:
         self._identifier = _identifier()
         labels = [label for label in self._identifier.labels if _is_known(label)]
-        languages = Counter(map(_name, labels))
+        self._codes = {label: _name(label) for label in labels}
+        languages = Counter(self._codes.values())
         for code in targets:
             if code not in languages or code == _NO_LANGUAGE:
                 known = ", ".join(sorted(languages.keys() - {_NO_LANGUAGE}))
@@ -77,10 +78,8 @@ class LangidDetector:
         asked = PRIOR / len(targets)
         other = (1 - PRIOR) / (len(languages) - len(targets))
         self._log_prior = {
-            label: math.log(
-                (asked if (code := _name(label)) in targets else other) / languages[code]
-            )
-            for label in labels
+            label: math.log((asked if code in targets else other) / languages[code])
+            for label, code in self._codes.items()
         }
 
     def find_language(self, text: str) -> str | None:
@@ -93,10 +92,10 @@ class LangidDetector:
             if label in self._log_prior
         }
         best = max(scores, key=scores.__getitem__)
-        shares = dict.fromkeys(map(_name, scores), 0.0)
+        shares = dict.fromkeys(self._codes.values(), 0.0)
         for label, score in scores.items():
-            shares[_name(label)] += math.exp(score - scores[best])
-        code = _name(best)
+            shares[self._codes[label]] += math.exp(score - scores[best])
+        code = self._codes[best]
         if code == _NO_LANGUAGE or shares[code] < MIN_PROBABILITY * sum(shares.values()):
             return None
         return code
