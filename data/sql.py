@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from data.cursor import read_cursor, write_cursor
 from data.errors import DataError
+from data.outbox_rows import leave_event, leave_predictions
 from data.sql_engine import open_engine, reading, shrink, writing
 from data.sql_erasure import drop_rows, erase_rows, holds_erasure, keep_salt, split_erased
 from data.sql_feedback import insert_feedback
@@ -84,7 +85,7 @@ class SqlStore:
         with writing(self.engine) as connection:
             kept, erased = split_erased(connection, rows)
             lock_predictions(connection, (row.id for row in rows))
-            insert_predictions(connection, kept)
+            leave_predictions(connection, insert_predictions(connection, kept))
             delete_pending(connection, [row.id for row in erased])
 
     def add_feedback(self, rows: Sequence[Feedback]) -> tuple[StoredFeedback, ...]:
@@ -164,9 +165,10 @@ class SqlStore:
         return gone
 
     def log(self, event: Event) -> None:
-        """Append a line to the audit log."""
+        """Append a line to the audit log, and its event for whoever wants it."""
         with writing(self.engine) as connection:
             insert_event(connection, event)
+            leave_event(connection, event)
 
     def events(self, limit: int = 100, action: str | None = None) -> list[Event]:
         """Lines of the audit log, the newest first."""

@@ -14,7 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from data.sql_rows import insert_new, select_in
-from data.sql_tables import erasures, facts, feedback, predictions, targets, to_microseconds
+from data.sql_tables import (
+    erasures,
+    facts,
+    feedback,
+    outbox,
+    predictions,
+    targets,
+    to_microseconds,
+)
 from data.store import Erased, Erasure, StoredPrediction
 
 Kept = Sequence[StoredPrediction]
@@ -96,6 +104,7 @@ def delete_predictions(connection: Connection, which: ColumnElement[bool]) -> Er
     ids = select(predictions.c.id).where(which)
     said = connection.execute(delete(feedback).where(feedback.c.prediction_id.in_(ids))).rowcount
     connection.execute(delete(targets).where(targets.c.prediction_id.in_(ids)))
+    connection.execute(delete(outbox).where(outbox.c.prediction_id.in_(ids)))
     gone = connection.execute(delete(predictions).where(which)).rowcount
     return Erased(predictions=gone, feedback=said)
 

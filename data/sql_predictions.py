@@ -11,8 +11,15 @@ from data.sql_tables import feedback, predictions, targets, to_microseconds
 from data.store import StoredPrediction
 
 
-def insert_predictions(connection: Connection, rows: Sequence[StoredPrediction]) -> None:
-    """Keep predictions whose id is not there, and give pending feedback on them its status."""
+def insert_predictions(
+    connection: Connection, rows: Sequence[StoredPrediction]
+) -> list[StoredPrediction]:
+    """Keep predictions whose id is not there, and give pending feedback on them its status.
+
+    Returns
+    -------
+    Those that were not there.
+    """
     given = {row.id: row for row in reversed(rows)}  # of equal ids the first counts
     new = insert_new(connection, predictions, [_to_row(row) for row in given.values()], "id")
     fresh = {name: row for name, row in given.items() if name in new}
@@ -32,6 +39,7 @@ def insert_predictions(connection: Connection, rows: Sequence[StoredPrediction])
     answers = [answer for row in fresh.values() for answer in _to_answers(row, said)]
     if answers:
         connection.execute(targets.insert().returning(targets.c.target), answers)
+    return list(fresh.values())
 
 
 def delete_pending(connection: Connection, ids: Sequence[str]) -> None:

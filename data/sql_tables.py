@@ -131,6 +131,7 @@ feedback = Table(
     Column("author", Words),
     Column("at", BigInteger, nullable=False),
     Column("status", Words, nullable=False),
+    Column("correlation", Words),
     Index("feedback_prediction", "prediction_id"),
 )
 
@@ -153,6 +154,23 @@ events = Table(
     Index("events_at", "at", "number"),
 )
 
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("endpoint", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("kind", Words, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("prediction_id", Words),
+    Column("body", Text, nullable=False),  # JSON, as it is sent
+    Column("state", Words, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("outcome", Words),  # of the last attempt
+    Index("outbox_due", "endpoint", "state", "next_at"),
+    Index("outbox_prediction", "prediction_id"),
+)
+
 facts = Table(
     "facts",
     metadata,
@@ -160,4 +178,4 @@ facts = Table(
     Column("value", Words, nullable=False),
 )
 """Of the store itself: `salt`, which erasure digests are made with, `salt.*` of other stores whose
-erasures it took over, and `ping`, the last one."""
+erasures it took over, `webhooks`, who wants which events, and `ping`, the last one."""

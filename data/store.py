@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BeforeValidator, Field, JsonValue, model_validator
 
+from data.correlation import Correlation
 from data.schema import ArmKind, Decision, NonEmpty, Prediction, Record, Ticket
 
 MAX_PAGE = 500
@@ -61,6 +62,9 @@ class StoredPrediction(Record):
     beside: Key | None = Field(
         default=None, max_length=40, description="of a shadow: `id` of the answer that was told"
     )
+    correlation: Correlation | None = Field(
+        default=None, description="the request it came with, as logs and traces name it"
+    )
 
     @property
     def shadow(self) -> bool:
@@ -85,6 +89,9 @@ class Feedback(Record):
     )
     author: str | None = Field(default=None, max_length=200)
     at: AwareDatetime
+    correlation: Correlation | None = Field(
+        default=None, description="the request it came with; no part of what was said"
+    )
 
     @model_validator(mode="after")
     def _a_correction_names_its_label(self) -> "Feedback":

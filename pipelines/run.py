@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from data.correlation import find_correlation
 from data.durable import write_text
 from pipelines.environment import configure_logging, set_seed, set_switches
 from pipelines.revision import read_revision
@@ -154,6 +155,7 @@ def _tags(name: str) -> dict[str, str]:
         "dvc.stage": os.environ.get("DVC_STAGE"),
         "dvc.exp": os.environ.get("DVC_EXP_NAME"),
         "dvc.rev": os.environ.get("DVC_EXP_BASELINE_REV"),
+        "correlation": find_correlation(),
     }
     return {key: value for key, value in known.items() if value}
 

@@ -127,8 +127,8 @@ class MemoryStore:
         kept = dict(self.feedback)
         for row in rows:
             if row.key in kept:
-                then = kept[row.key].model_dump(exclude={"status", "at"})
-                if then != row.model_dump(exclude={"at"}):
+                then = kept[row.key].model_dump(exclude={"status", "at", "correlation"})
+                if then != row.model_dump(exclude={"at", "correlation"}):
                     raise ConflictError("a feedback key was used before for something else")
                 continue
             status: FeedbackStatus = "pending"

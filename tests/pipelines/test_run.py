@@ -79,6 +79,7 @@ def test_the_same_seed_draws_the_same_numbers(untracked: Path) -> None:
 def test_a_tracked_run_holds_everything(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_STAGE", "train@linear")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-idea")
+    monkeypatch.setenv("TICKETS_CORRELATION", "0123456789abcdef")
     prepared = repository / "data" / "prepared"
     prepared.mkdir(parents=True)
     (prepared / "summary.json").write_text('{"fingerprint": "abc"}')
@@ -105,6 +106,7 @@ def test_a_tracked_run_holds_everything(repository: Path, monkeypatch: pytest.Mo
     assert tags["member"] == "linear"
     assert tags["dvc.stage"] == "train@linear"
     assert tags["dvc.exp"] == "bold-idea"
+    assert tags["correlation"] == "0123456789abcdef"
     assert tags["data_fingerprint"] == "abc"
     assert list((repository / "mlartifacts").rglob("curve.png"))
 
