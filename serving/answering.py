@@ -24,6 +24,7 @@ from serving.arms import (
 from serving.asking import Asking
 from serving.assistants import Assistants
 from serving.batching import Batcher
+from serving.correlation import current_correlation
 from serving.edge import anonymous_traceback
 from serving.running import kinds
 from serving.settings import Settings
@@ -229,6 +230,7 @@ class Answering:
             audit_propensity=share,
             explicit=drawn.explicit,
             customer=customer,
+            correlation=current_correlation(),
         )
 
     async def _record(self, told: Sequence[Told]) -> None:

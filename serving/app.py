@@ -2,13 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from fastapi import BackgroundTasks, Body, Depends, FastAPI, Query, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import BackgroundTasks, Body, Depends, FastAPI, Query
 
 from data.schema import Detail, Prediction, Ticket
-from serving import feedback_routes, history_routes, job_routes, pages, problems, review_routes
+from serving import (
+    edge_security,
+    feedback_routes,
+    guard,
+    health_routes,
+    history_routes,
+    job_routes,
+    openapi,
+    pages,
+    probe_routes,
+    problems,
+    review_routes,
+)
 from serving.answering import ARMS, Answering, Arms
 from serving.archive import Archive
 from serving.arms import Keep
@@ -26,13 +37,14 @@ from serving.contract import (
     ModelCard,
     Similar,
     SimilarTo,
-    document,
     example,
     examples,
 )
 from serving.contract import problems as problem_docs
 from serving.edge import LastResort
 from serving.headers import ArmName, AssignmentKey, Customer
+from serving.health import Checkup
+from serving.identity import Identity
 from serving.job_bodies import BodyLimits
 from serving.job_runner import JobRunner
 from serving.jobs import Jobs
@@ -40,7 +52,12 @@ from serving.limits import check_nested, check_one, require_json
 from serving.partial import PARTIAL_BATCH, PartialBatch, PostedBatch, answer_partially
 from serving.settings import Settings
 from serving.shadows import Shadows
-from serving.telemetry import Telemetry, Watched
+from serving.telemetry import Telemetry
+from serving.watched import Watched
+
+if TYPE_CHECKING:
+    from serving.tracing import Tracing
+    from serving.webhook_delivery import Delivery
 
 T = TypeVar("T")
 
@@ -63,7 +80,8 @@ with the accuracy stated in the certificate of `GET /v1/model`. `review` means t
 decides; the shortlist then holds the few labels worth looking at.
 
 Errors are [problem+json](https://www.rfc-editor.org/rfc/rfc9457) with a stable `type`, and never
-repeat what was sent.
+repeat what was sent. Every answer carries `X-Request-ID`, the name that log lines and stored rows
+have too: your `traceparent` or `X-Request-ID` where it is hexadecimal, else a new one.
 """
 
 
@@ -76,6 +94,9 @@ def create_app(
     keep: Keep | None = None,
     archive: Archive | None = None,
     jobs: Jobs | None = None,
+    identity: Identity | None = None,
+    delivery: "Delivery | None" = None,
+    tracing: "Tracing | None" = None,
 ) -> FastAPI:
     """The application, from parts that are built and closed by the caller.
 
@@ -83,6 +104,9 @@ def create_app(
     ----------
     keep : told of every answer before it leaves; by default the archive
     jobs : `app.state.runner` answers them; whoever serves the app lets `RunsJobs` start it
+    identity : tells who asks; by default as the settings say
+    delivery : of webhooks, for who asks how much waits
+    tracing : makes a span of every request
     """
     app = FastAPI(
         title="Ticket Assistant",
@@ -114,6 +138,7 @@ def create_app(
     keep = keep or (archive.keep if archive else None)
     answering = Answering(settings, assistants, batcher, telemetry, shadows, keep)
     clients = Clients(settings.max_waiting_per_client)
+    ticket_limit = edge_security.ticket_limit(settings)
 
     async def answer(
         tickets: tuple[Ticket, ...],
@@ -124,6 +149,7 @@ def create_app(
         customer: str | None,
         detail: Detail,
     ) -> list[Prediction]:
+        await ticket_limit.spend(client, len(tickets))
         with clients.admitted(client, len(tickets)):
             told = await in_time(answering.answer(tickets, key, arm, customer, detail))
         later.add_task(answering.watch, told)
@@ -234,36 +260,7 @@ def create_app(
         """
         return answering.arms()
 
-    @app.get(
-        "/livez",
-        tags=["operations"],
-        summary="Is the process alive?",
-        response_class=PlainTextResponse,
-    )
-    async def livez() -> str:
-        return "\n"
-
-    @app.get(
-        "/readyz",
-        tags=["operations"],
-        summary="Can tickets be answered?",
-        response_class=PlainTextResponse,
-        responses=problem_docs(503),
-    )
-    async def readyz() -> str:
-        _ = assistants.champion
-        return "\n"
-
-    @app.get(
-        "/metrics",
-        tags=["operations"],
-        summary="Prometheus metrics",
-        response_class=Response,
-        responses={200: {"content": {"text/plain": {}}}},
-    )
-    def metrics() -> Response:
-        content, media_type = telemetry.exposition()
-        return Response(content, media_type=media_type)
+    probe_routes.install(app, assistants, telemetry)
 
     async def answer_job(tickets: Sequence[Ticket], customer: str | None) -> list[Prediction]:
         told = await answering.answer(tickets, customer=customer)
@@ -284,16 +281,17 @@ def create_app(
         feedback_routes.install(app, archive, settings)
         review_routes.install(app, archive)
         history_routes.install(app, archive)
+    health_routes.install(app, Checkup(settings, assistants, archive, jobs, delivery))
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = document(app, settings)
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    openapi.install(app, settings)
     pages.install(app)
     problems.install(app)
+    guard.install(app)
+    edge_security.install(app, settings, identity or Identity.of(settings))
     app.add_middleware(LastResort)
     app.add_middleware(BodyLimits, settings=settings)
-    app.add_middleware(Watched, telemetry=telemetry, access_log=settings.access_log)
+    edge_security.install_headers(app, settings)
+    app.add_middleware(
+        Watched, telemetry=telemetry, access_log=settings.access_log, tracing=tracing
+    )
     return app

@@ -54,7 +54,7 @@ class Archive:
     ) -> None:
         self.settings = settings
         self._jobs = jobs
-        self._erased = Erasures(settings.jobs_folder)
+        self._erased = Erasures.of(settings)
         self._costs = Costs() if settings.cost_matrix is None else Costs.read(settings.cost_matrix)
         self.store = store
         self.spool = Spool(settings.spool, settings.spool_bytes)

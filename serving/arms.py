@@ -46,6 +46,8 @@ class Told:
     """The caller's key of who wrote it: erasing a customer needs it."""
     beside: str | None = None
     """Of a shadow's answer: the id of the one that was told."""
+    correlation: str | None = None
+    """The request it came with, as logs and traces name it."""
 
 
 Recorder = Callable[[Sequence[Told]], None]

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self
 
 from data.schema import Detail, Prediction, Ticket
@@ -31,11 +31,20 @@ class AnswerStore(Protocol):
     Keys are hashes under a secret and tell nothing. Contents are what is told of a ticket, values
     of its entities among them: whoever keeps them elsewhere protects them as the tickets. A store
     that cannot be reached finds nothing and takes nothing; it never raises.
+
+    What is not found is claimed before it is computed, and released after it was put or given up.
+    What others of those who share the store compute meanwhile can be waited for.
     """
 
     async def find(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
 
+    async def claim(self, keys: Sequence[bytes]) -> list[bytes]: ...
+
     async def put(self, contents: Mapping[bytes, bytes]) -> None: ...
+
+    def release(self, keys: Iterable[bytes]) -> None: ...
+
+    async def wait(self, keys: Sequence[bytes]) -> dict[bytes, bytes]: ...
 
     async def clear(self) -> None: ...
 
@@ -91,8 +100,21 @@ class AnswerCache:
         """The cache that the settings ask for, None where they ask for none."""
         if settings.cache == "off":
             return None
+        erasures = Erasures(settings.jobs_folder)
+        if settings.cache == "redis":
+            from serving.cache_redis import open_answers
+            from serving.cache_sealing import derive
+
+            shared = open_answers(
+                settings.cache_address,
+                settings.salt,
+                settings.cache_seconds,
+                settings.redis_timeout_seconds,
+                metrics,
+            )
+            return cls(shared, erasures, metrics, derive(settings.salt, "answers: names"))
         store = MemoryAnswers(settings.cache_mib << 20, settings.cache_seconds, metrics.held)
-        return cls(store, Erasures(settings.jobs_folder), metrics)
+        return cls(store, erasures, metrics)
 
     async def answer(
         self, asked: Asked, tickets: Sequence[Ticket], compute: Compute
@@ -144,16 +166,13 @@ class AnswerCache:
             else:
                 found[key] = answer
                 self._metrics.shared.inc()
-        if alone:
-            self._metrics.misses.inc(len(alone))
-            found |= zip(alone, await compute(list(alone.values())), strict=True)
-        return found
+        return found | await self._ask(alone, compute)
 
     async def _lead(self, own: Mapping[bytes, Ticket], compute: Compute) -> dict[bytes, Prediction]:
         """Answers to these, remembered or computed; others may wait for them meanwhile."""
         if not own:
             return {}
-        loop, seen = asyncio.get_running_loop(), self._seen
+        loop = asyncio.get_running_loop()
         # Never an exception: one that nobody waits for would be logged with its message.
         flights: dict[bytes, asyncio.Future[Prediction | None]]
         flights = {key: loop.create_future() for key in own}
@@ -166,13 +185,8 @@ class AnswerCache:
                     found[key] = Prediction.model_validate_json(content)
                     flights[key].set_result(found[key])
             self._metrics.hits.inc(len(found))
-            missing = [key for key in own if key not in found]
-            if missing:
-                self._metrics.misses.inc(len(missing))
-                computed = await compute([own[key] for key in missing])
-                found |= zip(missing, computed, strict=True)
-                if seen == self._seen:
-                    await self._store.put(_contents({key: found[key] for key in missing}))
+            if missing := {key: ticket for key, ticket in own.items() if key not in found}:
+                found |= await self._compute(missing, compute)
         except asyncio.CancelledError:
             for flight in flights.values():
                 flight.cancel()
@@ -183,6 +197,37 @@ class AnswerCache:
                 if not flight.done():
                     flight.set_result(found.get(key))
         return found
+
+    async def _compute(
+        self, missing: Mapping[bytes, Ticket], compute: Compute
+    ) -> dict[bytes, Prediction]:
+        """Answers to these, computed here, or by others who began before."""
+        seen = self._seen
+        claimed = await self._store.claim(list(missing))
+        found: dict[bytes, Prediction] = {}
+        try:
+            found |= await self._ask({key: missing[key] for key in claimed}, compute)
+            if found and seen == self._seen:
+                await self._store.put(_contents(found))
+        finally:
+            self._store.release(claimed)
+        # After its own: who waits for others lets nobody wait.
+        if others := [key for key in missing if key not in found]:
+            told = await self._store.wait(others)
+            found |= {key: Prediction.model_validate_json(told[key]) for key in told}
+            self._metrics.shared.inc(len(told))
+            left = {key: ticket for key, ticket in missing.items() if key not in found}
+            found |= await self._ask(left, compute)
+        return found
+
+    async def _ask(
+        self, tickets: Mapping[bytes, Ticket], compute: Compute
+    ) -> dict[bytes, Prediction]:
+        """Answers to these, computed here and now."""
+        if not tickets:
+            return {}
+        self._metrics.misses.inc(len(tickets))
+        return dict(zip(tickets, await compute(list(tickets.values())), strict=True))
 
     async def _forget_erased(self) -> None:
         """Forget all answers if anything was erased, by whichever worker."""

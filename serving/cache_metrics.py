@@ -26,6 +26,14 @@ class CacheMetrics:
             multiprocess_mode="livesum",
         )  # fmt: skip
 
+        self.failures = Counter(
+            "tickets_cache_failures", "Calls to the shared cache that failed", registry=registry
+        )
+        self.unasked = Counter(
+            "tickets_cache_unasked", "Tickets computed because the shared cache did not answer",
+            registry=registry,
+        )  # fmt: skip
+
     def held(self, entries: int, size: int) -> None:
         """Note how much is remembered."""
         self.entries.set(entries)

@@ -7,12 +7,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from serving.principals import principal_of
 from serving.problems import ClientOverloadedError
 
 
 async def find_client(request: Request) -> str:
-    """Who asks: the address of the connection, which of all clients behind a proxy is the same."""
-    return "" if request.client is None else request.client.host
+    """Who asks, by name; else the address of the connection, which behind a proxy all share."""
+    name = principal_of(request.scope).name
+    return name or ("" if request.client is None else request.client.host)
 
 
 Client = Annotated[str, Depends(find_client)]

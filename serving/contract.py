@@ -19,12 +19,17 @@ from serving.problems import (
     KINDS,
     MEDIA_TYPE,
     ErasedError,
+    ForbiddenError,
     HeaderError,
+    HostError,
     JobsFullError,
+    KeysUnavailableError,
     Kind,
     NotFoundError,
     ParametersError,
     Problem,
+    RateLimitedError,
+    RemoteError,
     kind_of_status,
 )
 from serving.settings import Settings
@@ -309,7 +314,8 @@ HEADER_FAULT: dict[str, JsonValue] = {
 NAMED_BY_ROUTES = frozenset(
     {
         ConflictError, StoreError, NotFoundError, ParametersError, HeaderError, ErasedError,
-        JobsFullError,
+        JobsFullError, ForbiddenError, RemoteError, HostError, RateLimitedError,
+        KeysUnavailableError,
     }
 )  # fmt: skip
 """Problems that a route has only if it names them, and not because it has one of their status."""

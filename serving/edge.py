@@ -3,7 +3,7 @@
 import logging
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,6 +49,26 @@ class LastResort:
             if scope["type"] != "http" or started:
                 raise RuntimeError(f"the response was cut short: {incident}") from None
             await problem_response(KINDS[500], instance=incident)(scope, receive, send)
+
+
+class OnlyOurs:
+    """Hides the addresses that a layer around us adds, so that the document tells of all there are.
+
+    Parameters
+    ----------
+    app : the application with that layer
+    hidden : addresses
+    """
+
+    def __init__(self, app: ASGIApp, hidden: Collection[str]) -> None:
+        self.app = app
+        self.hidden = frozenset(hidden)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self.hidden:
+            await problem_response(KINDS[404])(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 class ForeignErrors:

@@ -14,12 +14,17 @@ from data.store import Feedback, FeedbackStatus, Verdict
 from serving.archive import Archive
 from serving.contract import example
 from serving.contract import problems as problem_docs
+from serving.correlation import current_correlation
 from serving.faults import fault, refusal
 from serving.feedback import Kept, Taken, UnansweredTargetsError
 from serving.headers import IdempotencyKey
 from serving.limits import require_json
+from serving.principals import Caller, Principal
 from serving.problems import HeaderError
 from serving.settings import Settings
+
+MAX_AUTHOR = 200
+"""As `Feedback.author` has it."""
 
 CONFIRM: dict[str, JsonValue] = {
     "key": "agent-7-2026-11-23-001",
@@ -60,7 +65,11 @@ class GivenFeedback(Record):
         description="the right one; to correct, and only then. One the model does not know is kept "
         "as a proposal",
     )
-    author: NonEmpty | None = Field(default=None, max_length=200)
+    author: NonEmpty | None = Field(
+        default=None,
+        max_length=MAX_AUTHOR,
+        description="who said it; behind the name of who sends it, where that is known",
+    )
 
 
 class ManyFeedback(Record):
@@ -133,6 +142,7 @@ def install(app: FastAPI, archive: Archive, settings: Settings) -> None:
     async def feedback(
         response: Response,
         given: Annotated[OneOrMany, Body(examples=[CONFIRM, {"feedback": [CONFIRM, CORRECT]}])],
+        caller: Caller,
         idempotency_key: IdempotencyKey = None,
     ) -> TakenAll:
         """Durable before it is answered, and counted once however often it is sent.
@@ -144,7 +154,7 @@ def install(app: FastAPI, archive: Archive, settings: Settings) -> None:
         places = [(*place, i) if len(place) > 1 else place for i in range(len(items))]
         _check_number(items, settings)
         keyed = _with_key(given, idempotency_key)
-        rows = _rows(keyed or items, places)
+        rows = _rows(keyed or items, places, caller)
         try:
             taken = await archive.desk.take(rows)
         except UnansweredTargetsError as error:
@@ -182,11 +192,12 @@ def _with_key(given: GivenFeedback | ManyFeedback, header: str | None) -> list[G
 
 
 def _rows(
-    items: Sequence[GivenFeedback], places: Sequence[tuple[str | int, ...]]
+    items: Sequence[GivenFeedback], places: Sequence[tuple[str | int, ...]], caller: Principal
 ) -> list[Feedback]:
-    """The records to keep, given now."""
+    """The records to keep, given now and signed by who sent them."""
+    authors = [caller.author(item.author) for item in items]
     faults = []
-    for item, place in zip(items, places, strict=True):
+    for item, author, place in zip(items, authors, places, strict=True):
         if item.key is None:
             faults.append(fault("missing", (*place, "key"), "Field required"))
         if item.verdict == "correct" and item.label is None:
@@ -194,10 +205,18 @@ def _rows(
         if item.verdict != "correct" and item.label is not None:
             message = "A label is given to correct, and only then"
             faults.append(fault("label_not_asked", (*place, "label"), message))
+        if author is not None and len(author) > MAX_AUTHOR:
+            message = f"With your name before it there are at most {MAX_AUTHOR} characters"
+            faults.append(fault("string_too_long", (*place, "author"), message))
     if faults:
         raise RequestValidationError(faults)
-    now = datetime.now(UTC)
-    return [Feedback.model_validate({**item.model_dump(), "at": now}) for item in items]
+    now, correlation = datetime.now(UTC), current_correlation()
+    return [
+        Feedback.model_validate(
+            {**item.model_dump(), "author": author, "at": now, "correlation": correlation}
+        )
+        for item, author in zip(items, authors, strict=True)
+    ]
 
 
 def _answer(rows: Sequence[Feedback], taken: Taken) -> TakenAll:

@@ -38,6 +38,9 @@ class KeptPrediction(Record):
     beside: str | None = Field(
         default=None, description="of a shadow: `id` of the answer that was told"
     )
+    correlation: str | None = Field(
+        default=None, description="the request it came with: its answer's X-Request-ID"
+    )
     feedback: tuple[StoredFeedback, ...] = Field(description="the oldest first")
 
     @classmethod
@@ -57,6 +60,7 @@ class KeptPrediction(Record):
             cost=row.cost,
             explicit=row.explicit,
             beside=row.beside,
+            correlation=row.correlation,
             feedback=answered.feedback,
         )
 
@@ -99,6 +103,7 @@ KEPT: dict[str, JsonValue] = {
     "cost": {"team": 0.38},
     "explicit": False,
     "beside": None,
+    "correlation": "4bf92f3577b34da6a3ce929d0e0e4736",
     "feedback": [
         {
             "key": "agent-7-2026-11-23-002",

@@ -17,10 +17,11 @@ from serving.contract import example
 from serving.contract import problems as problem_docs
 from serving.faults import refusal
 from serving.history import KEPT, KeptPage, KeptPrediction, Search
+from serving.principals import Caller
 from serving.problems import NotFoundError, ParametersError
 
 ACTOR = "api"
-"""Who erased, in the audit log, until callers are known by name."""
+"""Who erased, in the audit log, where callers are not known by name."""
 
 MEDIA_TYPES: dict[Form, str] = {
     "csv": "text/csv; charset=utf-8",
@@ -138,12 +139,15 @@ def install(app: FastAPI, archive: Archive) -> None:
     )
     async def erase_ticket(
         ticket_id: Annotated[str, Path(min_length=1, max_length=200)],
+        caller: Caller,
     ) -> ErasedEverywhere:
         """Its predictions and what was said of them go, wherever they are, and the log tells when.
 
         A ticket nobody knows is erased too: what is still on its way is then not stored.
         """
-        return await archive.erase(Erasure(ticket_id=ticket_id), ACTOR, datetime.now(UTC))
+        return await archive.erase(
+            Erasure(ticket_id=ticket_id), caller.name or ACTOR, datetime.now(UTC)
+        )
 
     @app.delete(
         "/v1/customers/{customer:any_text}",
@@ -156,6 +160,9 @@ def install(app: FastAPI, archive: Archive) -> None:
     )
     async def erase_customer(
         customer: Annotated[str, Path(min_length=1, max_length=200)],
+        caller: Caller,
     ) -> ErasedEverywhere:
         """All tickets of the customer, as for one ticket."""
-        return await archive.erase(Erasure(customer=customer), ACTOR, datetime.now(UTC))
+        return await archive.erase(
+            Erasure(customer=customer), caller.name or ACTOR, datetime.now(UTC)
+        )

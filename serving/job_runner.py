@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from data.errors import StoreError
 from data.schema import Prediction, Ticket
 from data.store import Erasure
+from serving.correlation import Cause, caused_by
 from serving.each import answer_each, read_line
 from serving.edge import anonymous_traceback
 from serving.job_claim import Claim, claim
@@ -89,8 +90,10 @@ class JobRunner:
             taken = await beside(held.enter_context, claim(self._jobs))
             if taken is None:
                 return False
+            name = taken.state.correlation
             try:
-                await self._finish(taken)
+                with caused_by(None if name is None else Cause(name)):
+                    await self._finish(taken)
             except Exception as error:  # noqa: BLE001 - or it would be tried for ever
                 logger.error("job %s failed\n%s", taken.state.id, anonymous_traceback(error))
                 await beside(taken.fail, f"it could not go on: {type(error).__name__}")

@@ -29,6 +29,8 @@ class JobState(Record):
     output_bytes: int = 0
     customer: str | None = None
     """The caller's key of who wrote all of the tickets."""
+    correlation: str | None = None
+    """The request that sent it; logs, rows and events of its tickets name it too."""
 
     @property
     def finished(self) -> bool:

@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from data.durable import sync_folder, write_text
 from data.errors import DataError
+from serving.correlation import current_correlation
 from serving.job_state import JobState
 from serving.jobs import INPUT, OUTPUT, STATE, Jobs
 
@@ -98,6 +99,7 @@ class Incoming:
             tickets=self.tickets,
             created_at=datetime.now(UTC),
             customer=self._customer,
+            correlation=current_correlation(),
         )
         write_text(self._folder / STATE, state.model_dump_json() + "\n")
         with FileLock(self._jobs.root / ".lock"):

@@ -83,6 +83,36 @@ class JobNotFinishedError(ServingError):
         super().__init__(f"the job is {state}: {done} of {tickets} tickets are answered")
 
 
+class KeysUnavailableError(ServingError):
+    """The issuer's keys are not known, so no token can be checked."""
+
+    retry_after = 5.0
+
+
+class ForbiddenError(Exception):
+    """Stands in the table for a caller who is known and may not do this."""
+
+
+class RateLimitedError(ServingError):
+    """A caller asked more often, or about more tickets, than agreed."""
+
+    def __init__(self, limit: int, what: str, seconds: int, retry_after: float) -> None:
+        super().__init__(f"at most {limit} {what} in {seconds} seconds")
+        self.retry_after = retry_after
+
+
+class RemoteError(Exception):
+    """Stands in the table for a caller on another machine, in the development profile."""
+
+
+class HostError(Exception):
+    """Stands in the table for a host name that is not this service's."""
+
+
+class WireError(Exception):
+    """Stands in the table for bytes that are no request."""
+
+
 class NotFoundError(TicketAssistantError):
     """Nothing is kept under this id: it was never stored, or was erased."""
 
@@ -132,14 +162,24 @@ class Kind:
 
 KINDS: dict[int | type[Exception], Kind] = {
     400: Kind(400, "malformed", "The request body is not JSON"),
+    401: Kind(401, "unauthenticated", "It is not known who asks"),
+    403: Kind(403, "forbidden", "You may not do this"),
     404: Kind(404, "not-found", "There is nothing at this address"),
     405: Kind(405, "method", "This address does not answer this method"),
+    408: Kind(408, "slow", "The request did not come in time"),
     413: Kind(413, "too-large", "The request body is too large"),
     415: Kind(415, "media-type", "The request body must be application/json"),
     429: Kind(429, "too-many-requests", "Too many requests at once"),
+    431: Kind(431, "head-too-large", "The request line and headers are too large"),
     500: Kind(500, "internal", "Something went wrong on our side"),
     503: Kind(503, "unavailable", "The service cannot answer now"),
     504: Kind(504, "deadline", "The answer took too long"),
+    ForbiddenError: Kind(403, "forbidden", "You may not do this"),
+    RemoteError: Kind(403, "development", "Only this machine is answered"),
+    HostError: Kind(421, "host", "This is not the host that was asked for"),
+    WireError: Kind(400, "not-http", "The request is not HTTP"),
+    KeysUnavailableError: Kind(503, "issuer", "Tokens cannot be checked now"),
+    RateLimitedError: Kind(429, "rate-limited", "Asked more often than agreed"),
     RequestValidationError: Kind(422, "validation", "The request body is not valid"),
     ParametersError: Kind(422, "parameters", "A parameter of the address is not valid"),
     HeaderError: Kind(422, "invalid-header", "A header of the request is not valid"),

@@ -5,6 +5,7 @@ the mounted app's, because errors, limits and documentation of BentoML's own rou
 shape.
 """
 
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -14,21 +15,31 @@ from typing import TYPE_CHECKING
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.edge import ForeignErrors
+from serving.edge import ForeignErrors, OnlyOurs
 from serving.job_runner import RunsJobs
+from serving.secure_headers import SecureHeaders
 from serving.settings import Settings
 
 if TYPE_CHECKING:
+    from data.outbox import Outbox
     from data.store import Store
     from models.manifest import Manifest
     from models.runtime_choice import RuntimeChoice
     from serving.assistants import Assistants
     from serving.batching import Assistant
     from serving.job_runner import JobRunner
+    from serving.tracing import Tracing
+    from serving.webhook_endpoints import Endpoints
 
 # Here and below, what only a worker needs is imported where it is used: BentoML's parent process
 # imports this module first, and a worker is started when it has.
 settings = Settings()
+
+if "uvicorn" in sys.modules:
+    # A worker, which listens when this is imported; BentoML's parent process never does.
+    from serving.wire import bound
+
+    bound(settings.max_head_bytes, settings.max_headers, settings.receive_seconds)
 
 HANGING = 5
 """An encoder call that outlives this many deadlines will not return: the worker is not alive."""
@@ -58,12 +69,46 @@ class Door:
 door = Door()
 
 
-def open_store() -> "Store":
-    """The store of predictions and feedback; StoreError where it cannot be reached."""
+def open_store(endpoints: "Endpoints") -> "Store":
+    """The store of predictions and feedback, which is told who wants which events.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be reached.
+    """
     # What it takes to import is taken when tickets are answered already.
+    from data.outbox import Outbox
     from data.sql import open_sql_store
 
-    return open_sql_store(settings.store)
+    store = open_sql_store(settings.store)
+    try:
+        Outbox(store.engine).subscribe(endpoints.wanted)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def start_telling() -> "Tracing | None":
+    """Tell Sentry of errors and make spans, where the settings ask for it."""
+    # Neither is loaded where it is not asked for.
+    if settings.sentry_dsn:
+        from serving.sentry import start_sentry
+
+        start_sentry(settings.sentry_dsn)
+    if not settings.traces_endpoint:
+        return None
+    from serving.tracing import open_tracing
+
+    return open_tracing(settings.traces_endpoint, settings.traces_share)
+
+
+def open_outbox() -> "Outbox":
+    """The events that wait to be delivered; StoreError where the store cannot be reached."""
+    from data import outbox
+
+    return outbox.open_outbox(settings.store)
 
 
 def load_bundle(
@@ -104,6 +149,8 @@ def load_bundle(
     traffic={"timeout": settings.timeout_seconds + 5},
     # Both take the path as typed by the client; ours are in serving/telemetry.py.
     metrics={"enabled": False},
+    # Of BentoML no span is wanted of any address, nor what making one costs each request.
+    tracing={"excluded_urls": "."},
     logging={"access": {"enabled": False}},
     # Set before the worker starts: OpenMP reads them when it is first loaded.
     envs=[
@@ -128,15 +175,22 @@ class TicketAssistantService:
         from serving.archive_metrics import ArchiveMetrics
         from serving.assistants import Assistants
         from serving.batching import Batcher
+        from serving.depth_metrics import DepthMetrics
         from serving.introduction import Introduction
         from serving.jobs import Jobs
+        from serving.logs import configure_logging
         from serving.monitor import Monitor
         from serving.monitor_metrics import MonitorMetrics
         from serving.runtime_metrics import RuntimeMetrics
         from serving.shadows import Shadows
-        from serving.telemetry import Telemetry, configure_logging
+        from serving.telemetry import Telemetry
+        from serving.webhook_courier import Terms
+        from serving.webhook_delivery import Delivery
+        from serving.webhook_endpoints import read_endpoints
+        from serving.webhook_metrics import WebhookMetrics
 
-        configure_logging()
+        configure_logging(settings.log_format)
+        self.tracing = start_telling()
         # Of its own, so that a process may build the service twice, as tests do.
         self.telemetry = Telemetry(CollectorRegistry())
         self.batcher = Batcher(
@@ -152,10 +206,11 @@ class TicketAssistantService:
             settings.max_finished_jobs,
             timedelta(hours=settings.job_keep_hours),
         )
+        endpoints = read_endpoints(settings.webhooks)
         # Opened when first asked: tickets are answered whether the store is up or not.
         self.archive = Archive(
             settings,
-            LateStore(open_store),
+            LateStore(partial(open_store, endpoints)),
             ArchiveMetrics(self.telemetry.registry).behind,
             jobs,
         )
@@ -178,6 +233,16 @@ class TicketAssistantService:
             running=lambda: self.assistants.running,
             spooled=lambda: self.archive.spool.bytes_waiting,
         )
+        self.delivery = Delivery(
+            endpoints,
+            open_outbox,
+            WebhookMetrics(self.telemetry.registry),
+            Terms(
+                settings.webhook_attempts,
+                settings.webhook_first_seconds,
+                settings.webhook_seconds,
+            ),
+        )
         app = create_app(
             settings,
             self.assistants,
@@ -186,12 +251,23 @@ class TicketAssistantService:
             self.shadows,
             archive=self.archive,
             jobs=jobs,
+            delivery=self.delivery,
+            tracing=self.tracing,
         )
         door.app, door.runner = app, app.state.runner
         door.assistants = self.assistants
         # Beside the event loop, so that the probes answer while a bundle is being verified.
         self.assistants.follow(settings.follow_seconds)
         self.monitor.follow(settings.monitor_seconds)
+        self.delivery.follow()
+        self.depths = DepthMetrics(
+            self.telemetry.registry,
+            waiting=lambda: self.batcher.waiting,
+            shadows=lambda: self.shadows.waiting,
+            jobs=jobs.unfinished,
+            folder=settings.spool,
+        )
+        self.depths.follow()
 
     def __is_alive__(self) -> bool:
         return self.batcher.busy_seconds < HANGING * settings.timeout_seconds
@@ -204,13 +280,22 @@ class TicketAssistantService:
         """Stop following the store and let the running encoder call end."""
         self.assistants.close()
         self.monitor.close()
+        self.delivery.close()
+        self.depths.close()
         self.shadows.close()
         self.archive.close()
         self.batcher.close()
         self.telemetry.close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
-# The decorator made a bentoml.Service of the class, which its missing types do not tell.
+# The first one is the outermost. The decorator made a bentoml.Service of the class, which its
+# missing types do not tell.
+TicketAssistantService.add_asgi_middleware(SecureHeaders)  # type: ignore[attr-defined]
+TicketAssistantService.add_asgi_middleware(  # type: ignore[attr-defined]
+    OnlyOurs, hidden={"/schema.json"}
+)
 TicketAssistantService.add_asgi_middleware(  # type: ignore[attr-defined]
     ForeignErrors, why_not_ready=door.why_not_ready
 )

@@ -4,15 +4,18 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from data.schema import MAX_TEXT
 from models.runtime import RUNTIMES, TORCH
 from models.runtime_choice import AUTO, Precision
 from serving.capacity import count_workers
+from serving.profiles import MIN_SECRET, faults_of
+from serving.security_settings import SecuritySettings
+from serving.watch_settings import WatchSettings
 
 
-class Settings(BaseSettings):
+class Settings(SecuritySettings, WatchSettings):
     """Read once when the service starts; a value out of range refuses the start by its name.
 
     Host and port are not here: `bentoml serve --host --port` owns the socket.
@@ -71,6 +74,15 @@ class Settings(BaseSettings):
         default=20.0, description="a request not answered by then gets 504"
     )
 
+    max_head_bytes: PositiveInt = Field(
+        default=1 << 16, description="request line and headers; larger ones get 431"
+    )
+    max_headers: PositiveInt = Field(default=200, description="of a request; more get 431")
+    receive_seconds: PositiveFloat = Field(
+        default=20.0,
+        description="a head that is not whole by then gets 408, and so does a body of which less "
+        "than 10,000 bytes came in so long",
+    )
     max_body_bytes: PositiveInt = Field(default=1 << 20, description="larger bodies get 413")
     max_tickets: PositiveInt = Field(default=256, description="tickets of one batch request")
     max_text: int = Field(default=MAX_TEXT, ge=1, le=MAX_TEXT, description="characters of a ticket")
@@ -100,10 +112,17 @@ class Settings(BaseSettings):
         "no limit, as behind a proxy all clients have one address",
     )
 
-    cache: Literal["off", "process"] = Field(
+    cache: Literal["off", "process", "redis"] = Field(
         default="off",
         description="process: each worker remembers its latest answers, and tickets that are the "
-        "same in all but their id are computed once; off: all are computed",
+        "same in all but their id are computed once; redis: all workers of all machines together; "
+        "off: all are computed",
+    )
+    cache_url: str = Field(
+        default="",
+        repr=False,
+        description="redis://… that remembers answers, sealed with `salt`; empty: the one that "
+        "`redis` names",
     )
     cache_mib: PositiveInt = Field(default=64, description="of remembered answers, per worker")
     cache_seconds: PositiveFloat = Field(
@@ -146,8 +165,6 @@ class Settings(BaseSettings):
         default=60.0, description="between two looks at what was checked last, for /metrics"
     )
 
-    access_log: bool = Field(default=True, description="one line per request, without its content")
-
     jobs_folder: Path = Field(
         default=Path(".cache/jobs"), description="shared by all workers; on a local disk"
     )
@@ -183,12 +200,35 @@ class Settings(BaseSettings):
                 "a full batch could never be accepted"
             )
         client = self.max_waiting_per_client
-        if client is not None and client < self.max_tickets:
-            raise ValueError(
-                f"max_waiting_per_client ({client}) is below max_tickets ({self.max_tickets}): "
-                "a full batch could never be accepted"
-            )
+        limits = {"max_waiting_per_client": client, "rate_tickets": self.rate_tickets}
+        for name, limit in limits.items():
+            if limit is not None and limit < self.max_tickets:
+                raise ValueError(
+                    f"{name} ({limit}) is below max_tickets ({self.max_tickets}): "
+                    "a full batch could never be accepted"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _keeps_others_out(self) -> Self:
+        if faults := faults_of(self):
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _a_shared_cache_is_sealed(self) -> Self:
+        if self.cache != "redis":
+            return self
+        if not self.cache_address.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("cache_url: the cache redis needs an address, redis://HOST:PORT/0")
+        if len(self.salt) < MIN_SECRET:
+            raise ValueError(f"salt: the cache redis is sealed with {MIN_SECRET} characters of it")
+        return self
+
+    @property
+    def cache_address(self) -> str:
+        """Of the Redis that remembers answers; empty where none is named."""
+        return self.cache_url or self.redis
 
     @property
     def processes(self) -> int:

@@ -92,6 +92,11 @@ class Shadows:
             self._changed.notify_all()
             return True
 
+    @property
+    def waiting(self) -> int:
+        """Tickets that wait to be shown."""
+        return len(self._queue)
+
     def join(self, seconds: float) -> bool:
         """Wait until nothing is queued or running; False where that took too long."""
         with self._changed:

@@ -65,5 +65,6 @@ class WaitingKeys:
 
 
 def _digest(row: Feedback) -> bytes:
-    """Of what a person said; the moment is when it came in, and a repetition comes in later."""
-    return hashlib.sha256(row.model_dump_json(exclude={"key", "at"}).encode()).digest()
+    """Of what a person said; a repetition comes in later, with another request."""
+    said = row.model_dump_json(exclude={"key", "at", "correlation"})
+    return hashlib.sha256(said.encode()).digest()

@@ -1,13 +1,10 @@
-"""What is watched: one log line and a few numbers per request, and no word a customer wrote.
+"""What is counted: a few numbers per request and answer, and no word a customer wrote.
 
 BentoML's own request metrics and access log take the path as the client typed it, a label without
 bound that may hold anything; they are switched off, and the route's template is used instead.
 """
 
-import logging
-import logging.config
 import os
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -23,21 +20,18 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.schema import ArmKind, Prediction
 from models.manifest import Manifest
 from serving.arms import Told
 from serving.cache_metrics import CacheMetrics
-
-access = logging.getLogger("serving.access")
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-QUIET = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
-"""Routes that probes ask every few seconds; counted, not logged."""
+from serving.correlation import current, note_step
 
 MAX_LABELS = 200
 """Labels of one target that get time series of their own; the rest are counted as `(other)`."""
+
+MAX_LANGUAGES = 30
+"""Languages that get a time series of their own; a ticket may claim any, so the rest share one."""
 
 MAX_VERSIONS = 100
 """Versions that get time series of their own in one worker's life; later ones are `(other)`."""
@@ -49,24 +43,6 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 1.0)
 LOADING = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 TICKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
-
-
-def configure_logging() -> None:
-    """One line per event on standard error; called once per process by the service."""
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {
-                "line": {"format": "%(asctime)s %(levelname)s %(name)s pid=%(process)d %(message)s"}
-            },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-            "loggers": {
-                name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
-                for name in ("data", "models", "evaluation", "serving")
-            },
-        }
-    )
 
 
 class Telemetry:
@@ -101,6 +77,10 @@ class Telemetry:
         self.degraded = Counter(
             "tickets_degraded", "Answers given without this member", ["member"], registry=registry
         )
+        self.languages = Counter(
+            "tickets_languages", "Answers given, by the language of the ticket", ["language"],
+            registry=registry,
+        )  # fmt: skip
         self.encoder_tickets = Histogram(
             "tickets_encoder_call_tickets", "Tickets that shared one encoder call",
             buckets=TICKETS, registry=registry,
@@ -157,6 +137,7 @@ class Telemetry:
         )  # fmt: skip
         self._labels: dict[str, frozenset[str]] = {}
         self._versions: set[str] = set()
+        self._languages: set[str] = set()
         self._model: tuple[str, str, str] | None = None
 
     def bundle_changed(self, manifest: Manifest, others: Sequence[Manifest] = ()) -> None:
@@ -182,12 +163,16 @@ class Telemetry:
                 self.predictions.labels(target, label, answer.decision).inc()
                 self.decisions.labels(target, answer.reason).inc()
                 self.confidence.labels(target).observe(answer.confidence)
+            self.languages.labels(self._language(prediction.language)).inc()
             for member in prediction.degraded:
                 self.degraded.labels(member).inc()
 
     def told(self, answers: Iterable[Told]) -> None:
         """Count answers by their arm, those of shadows too."""
+        cause = current()
         for answer in answers:
+            if cause is not None:
+                cause.arms.add(answer.arm)
             counted = self._counted(answer.prediction.bundle)
             self.arm_tickets.labels(answer.arm, counted).inc()
             if answer.audit and answer.arm != "shadow":
@@ -196,12 +181,21 @@ class Telemetry:
     def arm_answered(self, version: str, seconds: float) -> None:
         """Note how long a bundle took for the tickets of one request."""
         counted = self._counted(version)
+        note_step("ask bundle", seconds, version=version)
         self.arm_seconds.labels(counted).observe(seconds)
         self.arm_failures.labels(counted).inc(0)  # none is to be told from not counted
 
     def arm_failed(self, version: str, tickets: int) -> None:
         """Count tickets of a request that a bundle did not answer."""
         self.arm_failures.labels(self._counted(version)).inc(tickets)
+
+    def _language(self, language: str | None) -> str:
+        """The label of a language: its code, or one for all beyond `MAX_LANGUAGES`."""
+        if language is None:
+            return "(unknown)"
+        if len(self._languages) < MAX_LANGUAGES and language.isalpha() and len(language) <= 3:
+            self._languages.add(language)
+        return language if language in self._languages else "(other)"
 
     def _counted(self, version: str) -> str:
         """The label of a bundle: its version, or one for all beyond `MAX_VERSIONS`."""
@@ -256,36 +250,3 @@ def forget_dead_workers(folder: str) -> None:
         pid = file.stem.rpartition("_")[2]
         if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
-
-
-class Watched:
-    """Counts and logs every request by its route's template."""
-
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, access_log: bool) -> None:
-        self.app = app
-        self.telemetry = telemetry
-        self.access_log = access_log
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        status = 500
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, noting)
-        finally:
-            seconds = time.perf_counter() - began
-            method = scope["method"] if scope["method"] in METHODS else "(other)"
-            route = getattr(scope.get("route"), "path", "") or "(none)"
-            self.telemetry.requests.labels(method, route, str(status)).inc()
-            self.telemetry.seconds.labels(route).observe(seconds)
-            if self.access_log and route not in QUIET:
-                access.info("%s %s %d %.1f ms", method, route, status, 1000 * seconds)

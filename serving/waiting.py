@@ -49,6 +49,7 @@ class Waiting:
                 cost=costs.expected_of(prediction, targets),
                 explicit=told.explicit,
                 beside=told.beside,
+                correlation=told.correlation,
             )
         return self._row
 

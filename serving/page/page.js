@@ -137,6 +137,9 @@ async function ask(method, path, body) {
     init.body = body;
     init.headers["content-type"] = "application/json";
   }
+  // Never kept: gone with the page.
+  const credential = byId("credential").value.trim();
+  if (credential) init.headers.authorization = `Bearer ${credential}`;
   const response = await fetch(path, init);
   const text = await response.text();
   const isJson = (response.headers.get("content-type") || "").includes("json");
@@ -215,12 +218,37 @@ function contents(title, links) {
   );
 }
 
+function access(spec) {
+  const schemes = Object.values(spec.components.securitySchemes || {});
+  byId("schemes").append(
+    ...schemes.map((scheme) =>
+      make(
+        "li",
+        {},
+        make("code", {}, scheme.name ? `${scheme.name}: …` : `Authorization: Bearer …`),
+        " ",
+        ...marked(scheme.description || ""),
+      ),
+    ),
+  );
+  const operations = Object.values(spec.paths).flatMap((methods) => Object.values(methods));
+  const open = operations.every(
+    ({ security = [] }) =>
+      !security.length || security.some((one) => !Object.keys(one).length),
+  );
+  byId("open").hidden = !open;
+}
+
 function render(spec) {
+  access(spec);
   byId("description").replaceChildren(...paragraphs(spec.info.description));
   const operations = Object.entries(spec.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
-  contents("Start", [["Try a ticket", "try"]]);
+  contents("Start", [
+    ["Who asks", "access"],
+    ["Try a ticket", "try"],
+  ]);
   for (const tag of spec.tags || []) {
     const own = operations.filter(({ operation }) => operation.tags?.includes(tag.name));
     byId("operations").append(
@@ -351,14 +379,15 @@ function openTarget() {
 
 async function refreshModel() {
   try {
-    const { content } = await ask("GET", "/v1/model");
-    modelState(content);
+    const { status, content } = await ask("GET", "/v1/model");
+    modelState(status === 200 ? content : { state: "unreachable", reason: content.title });
     if (content.state === "loading") setTimeout(refreshModel, 1000);
   } catch {
     modelState({ state: "unreachable", reason: "The service did not answer." });
   }
 }
 
+byId("credential").addEventListener("change", refreshModel);
 addEventListener("hashchange", openTarget);
 ask("GET", "/openapi.json").then(({ content }) => render(content));
 refreshModel();

@@ -15,6 +15,7 @@ from serving.assistants import Assistants
 from serving.batching import Batcher
 from serving.edge import ForeignErrors
 from serving.jobs import Jobs
+from serving.logs import OTHERS, OURS
 from serving.settings import Settings
 from serving.telemetry import Telemetry
 from tests.serving.fakes import VERSION, MakeApp, MemoryStore, RuleAssistant, make_manifest
@@ -93,7 +94,7 @@ def whole_client(whole_app: FastAPI, assistants: Assistants) -> Iterator[TestCli
 @pytest.fixture
 def restored_logging() -> Iterator[None]:
     """Undo what the service does to the loggers, so that later tests can read them."""
-    names = ("data", "models", "evaluation", "serving")
+    names = (*OURS, *OTHERS)
     before = {name: logging.getLogger(name).__dict__.copy() for name in names}
     yield
     for name, state in before.items():

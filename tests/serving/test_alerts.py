@@ -10,8 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from evaluation.drift_report import Action
 from serving.archive_metrics import ArchiveMetrics
+from serving.depth_metrics import DepthMetrics
 from serving.monitor_metrics import MonitorMetrics
+from serving.runtime_metrics import RuntimeMetrics
 from serving.telemetry import Dropped, Telemetry
+from serving.webhook_metrics import WebhookMetrics
 from tests.conftest import ROOT
 
 RULES = ROOT / "deploy/prometheus/alerts.yml"
@@ -31,6 +34,9 @@ def registry() -> CollectorRegistry:
     Telemetry(registry)
     ArchiveMetrics(registry)
     MonitorMetrics(registry)
+    RuntimeMetrics(registry)
+    DepthMetrics(registry)
+    WebhookMetrics(registry)
     return registry
 
 
@@ -50,20 +56,23 @@ def test_every_metric_and_label_named_is_exposed(
 ) -> None:
     known = exposed(registry)
     for rule in rules:
-        named = set(re.findall(r"\btickets_\w+", rule["expr"]))
+        found = re.findall(r"\btickets_\w+", rule["expr"])
+        named = {re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
         assert named, f"{rule['alert']} asks for nothing of ours"
         assert named <= set(known), f"{rule['alert']} asks for {named - set(known)}"
         told = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
         grouped = re.findall(r"by \(([^)]*)\)", rule["expr"])
         kept = {one.strip() for found in grouped for one in found.split(",")}
         assert told <= kept, f"{rule['alert']} tells labels that its expression drops"
-        assert kept <= set.union(*(known[name] for name in named)), rule["alert"]
+        assert kept <= set.union({"le"}, *(known[name] for name in named)), rule["alert"]
 
 
 def test_values_of_labels_that_are_compared_exist(rules: list[dict[str, Any]]) -> None:
     text = " ".join(rule["expr"] for rule in rules)
-    compared = set(re.findall(r'(\w+)!?="(\w+)"', text))
-    assert compared == {("action", "nothing"), ("reason", "withdrawn")}
+    compared = set(re.findall(r'(\w+)(?:!=|=~|=)"([^"]+)"', text))
+    assert compared == {
+        ("action", "nothing"), ("reason", "withdrawn"), ("status", "5.."), ("route", "/v1/predict"),
+    }  # fmt: skip
     assert "nothing" in get_args(Action)
     assert "withdrawn" in get_args(Dropped)
 

@@ -69,9 +69,9 @@ def test_a_client_over_its_limit_gets_429_and_others_are_answered(
         ("/v1/predict/batch", {"tickets": [{"text": "a"}] * 2}),
         ("/v1/predict/batch?partial=true", {"tickets": [{"text": "a"}] * 2}),
     ]
-    with queued(client, rule, 4, "192.0.2.1") as statuses:
+    with queued(client, rule, 4, "127.0.0.1") as statuses:
         for path, body in asks:
-            response = client.post(path, json=body, headers={"x-from": "192.0.2.1"})
+            response = client.post(path, json=body, headers={"x-from": "127.0.0.1"})
             assert response.status_code == 429
             assert response.headers["content-type"] == "application/problem+json"
             assert int(response.headers["retry-after"]) >= 1
@@ -80,11 +80,11 @@ def test_a_client_over_its_limit_gets_429_and_others_are_answered(
             assert told["detail"] == "4 of your tickets are waiting and at most 4 may"
         rule.gate.set()
         for path, body in asks:
-            other = client.post(path, json=body, headers={"x-from": "192.0.2.2"})
+            other = client.post(path, json=body, headers={"x-from": "127.0.0.2"})
             assert other.status_code == 200
     assert statuses == [200]
     for path, body in asks:
-        again = client.post(path, json=body, headers={"x-from": "192.0.2.1"})
+        again = client.post(path, json=body, headers={"x-from": "127.0.0.1"})
         assert again.status_code == 200, "what was answered does not count any more"
 
 

@@ -3,7 +3,7 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from serving.edge import ForeignErrors, LastResort, anonymous_traceback
+from serving.edge import ForeignErrors, LastResort, OnlyOurs, anonymous_traceback
 from serving.problems import MEDIA_TYPE, kind_of_status
 
 SECRET = "hunter2"
@@ -86,3 +86,11 @@ def test_a_503_of_another_layer_while_ready_has_no_reason() -> None:
 
 def test_an_answer_that_is_no_error_passes(foreign: TestClient) -> None:
     assert foreign.get("/200").text == SECRET
+
+
+def test_an_address_of_a_layer_around_us_is_hidden() -> None:
+    client = TestClient(OnlyOurs(PlainTextResponse("theirs"), {"/schema.json"}))
+    hidden = client.get("/schema.json")
+    assert hidden.status_code == 404
+    assert hidden.headers["content-type"] == MEDIA_TYPE
+    assert client.get("/other").text == "theirs"

@@ -52,3 +52,11 @@ def test_every_element_the_script_looks_for_is_on_the_page() -> None:
     wanted = set(re.findall(r'byId\("([\w-]+)"\)', read_page("page.js").decode()))
     assert wanted
     assert wanted <= set(re.findall(r'id="([\w-]+)"', page))
+
+
+def test_the_page_sends_a_credential_and_keeps_it_nowhere() -> None:
+    script = read_page("page.js").decode()
+    assert 'id="credential" type="password" autocomplete="off"' in read_page("docs.html").decode()
+    assert "authorization" in script
+    for word in ("localStorage", "sessionStorage", "document.cookie", "indexedDB"):
+        assert word not in script

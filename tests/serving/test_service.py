@@ -121,6 +121,17 @@ def test_the_service_answers_from_the_published_bundle(
         assert service.door.why_not_ready() is None
 
 
+def test_bentoml_makes_no_spans_of_requests(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    from serving import service
+
+    around = service.TicketAssistantService.to_asgi().user_middleware
+    [spans] = [layer for layer in around if layer.cls.__name__ == "OpenTelemetryMiddleware"]
+    assert spans.kwargs["excluded_urls"].url_disabled("http://127.0.0.1/v1/predict")
+
+
 @dataclass
 class Server:
     """`bentoml serve` on a port of the loopback interface."""

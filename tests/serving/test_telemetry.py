@@ -1,4 +1,3 @@
-import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,7 +5,6 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.testclient import TestClient
 
 from data.schema import Prediction, TargetPrediction, Ticket
 from serving.arms import Told
@@ -14,7 +12,6 @@ from serving.telemetry import (
     MAX_LABELS,
     MAX_VERSIONS,
     Telemetry,
-    configure_logging,
     forget_dead_workers,
 )
 from tests.serving.fakes import VERSION, make_manifest
@@ -98,33 +95,6 @@ def test_answers_are_counted_by_arm_and_a_bounded_number_of_versions(telemetry: 
     assert found["tickets_audited_total",] == MAX_VERSIONS + 5
 
 
-def test_requests_are_counted_by_the_template_of_their_route(
-    client: TestClient, telemetry: Telemetry
-) -> None:
-    client.post("/v1/predict", json={"text": "printer"})
-    for i in range(20):
-        client.get(f"/made/up/{i}")
-        client.request(f"MADEUP{i}", "/v1/predict")
-    found = samples(telemetry)
-    assert found["tickets_http_requests_total", "POST", "/v1/predict", "200"] == 1
-    assert found["tickets_http_requests_total", "GET", "(none)", "404"] == 20
-    assert found["tickets_http_requests_total", "(other)", "/v1/predict", "405"] == 20
-    assert found["tickets_http_request_seconds_count", "/v1/predict"] == 21
-    assert found["tickets_encoder_call_tickets_count",] == 1
-
-
-def test_probes_are_counted_and_not_logged(
-    client: TestClient, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO, "serving.access"):
-        client.get("/livez")
-        client.get("/v1/model")
-    lines = [record.getMessage() for record in caplog.records if record.name == "serving.access"]
-    assert len(lines) == 1
-    assert lines[0].startswith("GET /v1/model 200 ")
-    assert samples(telemetry)["tickets_http_requests_total", "GET", "/livez", "200"] == 1
-
-
 def test_several_workers_are_told_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     telemetry = Telemetry(CollectorRegistry())
@@ -144,12 +114,3 @@ def test_gauges_of_a_killed_worker_are_forgotten(tmp_path: Path) -> None:
     assert not dead.exists()
     assert alive.exists()
     assert counter.exists()
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_logs_are_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging()
-    logging.getLogger("serving.somewhere").info("loaded %s", VERSION)
-    logged = capsys.readouterr().err
-    assert logged.endswith(f"serving.somewhere pid={os.getpid()} loaded {VERSION}\n")
-    assert logged.count("\n") == 1

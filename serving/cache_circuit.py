@@ -1,0 +1,76 @@
+"""Keeps requests from waiting for a cache that does not answer."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+"""Between two looks at whether it answers again."""
+
+
+class Circuit:
+    """Asks while answers come; after the first failure nobody waits until it was seen to be back.
+
+    Looking is done beside the requests, so that none of them pays for it. Call it from one event
+    loop.
+
+    Parameters
+    ----------
+    ping : succeeds when it is back
+    errors : of not being there
+    timeout : seconds to wait for an answer
+    failed : told of every failure
+    """
+
+    def __init__(
+        self,
+        ping: Callable[[], Awaitable[object]],
+        errors: tuple[type[Exception], ...],
+        timeout: float,
+        failed: Callable[[], object] = lambda: None,
+        pause: float = PAUSE_SECONDS,
+    ) -> None:
+        self._ping = ping
+        self._errors: tuple[type[Exception], ...] = (*errors, TimeoutError, OSError)
+        self._timeout = timeout
+        self._failed = failed
+        self._pause = pause
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody asks at this moment."""
+        return self._looking is not None
+
+    async def ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
+        """What the call gives; None where it is not to be had."""
+        if self.is_open:
+            return None
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await call()
+        except self._errors as error:
+            self._failed()
+            if not self.is_open:
+                # The message may hold the address, and with it the password.
+                logger.warning("the shared cache does not answer: %s", type(error).__name__)
+                self._looking = asyncio.create_task(self._look())
+            return None
+
+    async def _look(self) -> None:
+        """Wait until it answers."""
+        while True:
+            await asyncio.sleep(self._pause)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._ping()
+            except self._errors:
+                continue
+            break
+        logger.info("the shared cache answers again")
+        self._looking = None
