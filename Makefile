@@ -23,7 +23,7 @@ export ITERATIVE_DO_NOT_TRACK = 1
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league retrain replay monitor schedule report bench
+.PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league retrain replay monitor schedule report bench faults soak bento image scan
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,12 +81,33 @@ report: install  ## last month of the service as one page
 bench: install  ## measure serving beside others, about 25 minutes, resumable (QUICK=1 | SOAK=minutes)
 	python -m serving.bench $(if $(QUICK),--quick) $(if $(SOAK),--soak $(SOAK))
 
+faults: install  ## break one thing after the other under a running service (FAULTS="NAME NAME")
+	python -m serving.drills $(FAULTS); status=$$?; python -m evaluation.faults; exit $$status
+
+soak: install  ## hold half of peak with a kill, a reload and a store outage inside (MINUTES=60 RATE=50)
+	python -m serving.drills soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)); \
+	status=$$?; python -m evaluation.faults; exit $$status
+
 summary: install  ## print the figures of the last run again
 	@python -m evaluation.summary
 
 serve: install  ## serve the champion over HTTP (HOST=127.0.0.1 PORT=3000)
 	mkdir -p $(BENTOML_HOME)
 	bentoml serve serving.service:TicketAssistantService --host $(HOST) --port $(PORT)
+
+bento: install  ## build a bento with what is published inside
+	@mkdir -p $(BENTOML_HOME)
+	python -m deploy.bento --published models/published
+
+image: install  ## build the images of service and jobs (needs docker; VERSION=0.1.0)
+	docker build --file deploy/docker/Dockerfile --target serving --tag ticket-assistant-serving:$(or $(VERSION),0.1.0) .
+	docker build --file deploy/docker/Dockerfile --target jobs $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) --tag ticket-assistant:$(or $(VERSION),0.1.0) .
+
+scan: install  ## licences, secrets, and the bill of materials of the image (.cache/sbom.json)
+	python -m deploy.serving_lock --check
+	python -m deploy.licences
+	python -m deploy.secret_scan
+	python -m deploy.sbom .cache/sbom.json
 
 mlflow: install  ## open the runs in the browser (port 5000)
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
