@@ -173,7 +173,7 @@ class TicketAssistant:
         )
         times = [ticket.created_at for ticket in tickets]
         toned, toneless = self._tones(texts, answered)
-        found = self.readers.read(written, times, toned, languages)
+        found = self.readers.read(written, times, toned, languages, texts)
         similar = self._similar(answered, len(tickets))
         predictions = [
             Prediction(

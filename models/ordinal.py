@@ -30,7 +30,7 @@ class OrdinalParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    C: PositiveFloat = Field(default=1.0, description="inverse strength of the L2 penalty")
+    C: PositiveFloat = Field(default=0.3, description="inverse strength of the L2 penalty")
     targets: tuple[str, ...] = Field(
         default=("sentiment",), description="other targets whose probabilities count as evidence"
     )
