@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from data.errors import CatalogError
+from data.errors import CatalogError, DataError
+
+_KINDS = TypeAdapter(dict[str, tuple[str, ...]])
 
 
 class Section(BaseModel):
@@ -40,6 +42,25 @@ class _UniqueKeys(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def read_kinds(path: Path, holds: str) -> dict[str, tuple[str, ...]]:
+    """Kind -> what a YAML file lists of it.
+
+    Parameters
+    ----------
+    holds : what is listed, for whoever has to mend the file
+
+    Raises
+    ------
+    DataError
+        If the file is no mapping of kinds to lists.
+    """
+    try:
+        return _KINDS.validate_python(read_yaml(path))
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError(f"{path}: {place}: expected a kind with a list of {holds}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from data.errors import DataError
 from data.schema import Evidence
-from data.yaml_files import read_yaml
+from data.yaml_files import read_kinds
 
 LEXICON = Path(__file__).with_name("evidence.yaml")
 
@@ -65,18 +64,8 @@ class EvidenceFinder:
 
 
 def read_lexicon(path: Path = LEXICON) -> dict[str, tuple[str, ...]]:
-    """Kind -> phrases of a YAML file.
-
-    Raises
-    ------
-    DataError
-        If the file is no mapping of kinds to lists of phrases.
-    """
-    try:
-        return TypeAdapter(dict[str, tuple[str, ...]]).validate_python(read_yaml(path))
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise DataError(f"{path}: {place}: expected a kind with a list of phrases") from None
+    """Kind -> phrases of a YAML file; see `data.yaml_files.read_kinds`."""
+    return read_kinds(path, "phrases")
 
 
 def _pattern(phrases: Sequence[str]) -> re.Pattern[str]:

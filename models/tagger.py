@@ -7,7 +7,6 @@ together with what a word shows of itself (`tagger_features`) and a chain of BIO
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -63,6 +62,7 @@ class EntityTagger:
         self._progress = progress
         self._encoder = encoder
         self._network: TaggerNetwork | None = None
+        self._lexicon = Lexicon(())
 
     def fit(
         self,
@@ -118,15 +118,10 @@ class EntityTagger:
     def find(
         self, texts: Sequence[str], names: tuple[str, ...] | None = None
     ) -> list[tuple[Entity, ...]]:
-        """Entities of each text in order; see `models.tagger_reading.find_entities`.
-
-        Parameters
-        ----------
-        names : kinds that are wanted, and only where they are written with a capital: what stands
-            far from one is not read. None: everything is
-        """
-        may_name = None if names is None else partial(self._lexicon.may_name, kinds=names)
-        return find_entities(texts, self._pieces(), self.params.max_pieces, self._decode, may_name)
+        """Entities of each text in order; see `models.tagger_reading.find_entities`."""
+        return find_entities(
+            texts, self._pieces(), self.params.max_pieces, self._decode, self._lexicon, names
+        )
 
     def save(self, folder: Path) -> None:
         """Write tagger.json and tagger.safetensors; `save_lower` writes the frozen layers."""

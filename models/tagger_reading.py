@@ -1,11 +1,13 @@
 """From texts to entities, by whatever tags the words of a window."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 from data.conll import OUTSIDE, spans_of
 from data.schema import Entity
-from models.tagger_names import MayName, around_names
+from models.tagger_features import Lexicon
+from models.tagger_names import around_names
 from models.tagger_windows import Pieces, Window, cut_windows
 from models.tagger_words import split_words
 
@@ -26,7 +28,8 @@ def find_entities(
     pieces: Pieces,
     max_pieces: int,
     decode: Decode,
-    may_name: MayName | None = None,
+    lexicon: Lexicon,
+    names: tuple[str, ...] | None = None,
 ) -> list[tuple[Entity, ...]]:
     """Entities of each text in order, none overlapping; `text[start:end]` is what was found.
 
@@ -34,9 +37,11 @@ def find_entities(
 
     Parameters
     ----------
-    may_name : words around those that may name something are read, the others left out; None:
-        every word is read
+    lexicon : tells which words may be part of a name
+    names : kinds that are wanted, and only where they are written with a capital: what stands far
+        from one is not read. None: every word is read
     """
+    may_name = None if names is None else partial(lexicon.may_name, kinds=names)
     words = [split_words(text) for text in texts]
     windows: list[Window] = []
     read: list[list[int]] = []

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -86,15 +85,10 @@ class SessionTagger:
     def find(
         self, texts: Sequence[str], names: tuple[str, ...] | None = None
     ) -> list[tuple[Entity, ...]]:
-        """Entities of each text in order; see `models.tagger_reading.find_entities`.
-
-        Parameters
-        ----------
-        names : kinds that are wanted, and only where they are written with a capital: what stands
-            far from one is not read. None: everything is
-        """
-        may_name = None if names is None else partial(self._lexicon.may_name, kinds=names)
-        return find_entities(texts, self._pieces, self._max_pieces, self._decode, may_name)
+        """Entities of each text in order; see `models.tagger_reading.find_entities`."""
+        return find_entities(
+            texts, self._pieces, self._max_pieces, self._decode, self._lexicon, names
+        )
 
     def _decode(self, windows: Sequence[Window]) -> list[list[str]]:
         found: list[list[str]] = [[] for _ in windows]

@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from data.errors import DataError
-from data.yaml_files import read_yaml
+from data.yaml_files import read_kinds
 from models.term_features import LONGEST
 
 LEXICON = Path(__file__).with_name("tone_words.yaml")
@@ -102,18 +100,8 @@ class ToneWords:
 
 
 def read_tone_words(path: Path = LEXICON) -> dict[str, tuple[str, ...]]:
-    """Kind -> words of a YAML file.
-
-    Raises
-    ------
-    DataError
-        If the file is no mapping of kinds to lists of words.
-    """
-    try:
-        return TypeAdapter(dict[str, tuple[str, ...]]).validate_python(read_yaml(path))
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise DataError(f"{path}: {place}: expected a kind with a list of words") from None
+    """Kind -> words of a YAML file; see `data.yaml_files.read_kinds`."""
+    return read_kinds(path, "words")
 
 
 def _name_sign(token: str) -> str | None:
