@@ -4,7 +4,8 @@ import logging
 import os
 import random
 import sys
-from pathlib import Path
+
+from data.machine import usable_cores
 
 SWITCHES = {
     "HF_HUB_OFFLINE": "1",
@@ -35,26 +36,12 @@ QUIET = (
 
 def set_switches() -> None:
     """Telemetry off, hub offline, as many threads as cores; what the user has set stays."""
-    cores = str(available_cores())
+    cores = str(usable_cores())
     threads = dict.fromkeys(THREADS, cores)
     for name, value in {**SWITCHES, **threads}.items():
         os.environ.setdefault(name, value)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"].split(",")[0]))
-
-
-def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Cores this process may use: its affinity, and the quota of its container if that is less.
-
-    Libraries that ask the machine see all its cores inside a container limited to two, and are
-    then slower than with one.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        allowed, period = quota.read_text(encoding="ascii").split()
-        return max(1, min(cores or 1, round(int(allowed) / int(period))))
-    except (OSError, ValueError):  # no cgroup v2 here, or its quota reads "max"
-        return cores or 1
 
 
 def set_seed(seed: int) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from data.machine import usable_cores
 from data.prepared import Prepared
 from evaluation.league.sentiment import Posts
 from models.base import Probabilities
@@ -22,7 +23,7 @@ from models.sentiment import TARGET as TONE
 from models.sentiment import name_pictures
 from pipelines import run
 from pipelines.cross_fitting import Rows, labels_of, without_fold
-from pipelines.environment import THREADS, available_cores
+from pipelines.environment import THREADS
 from pipelines.toning import Tones
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def fit_beside(
     process does better: on one core, on a GPU, with frozen layers, whose states are shared, and
     with fewer than BESIDE tickets; or where the system ended a process, for memory say.
     """
-    cores = available_cores()
+    cores = usable_cores()
     small = len(task.prepared.rows("train")) < BESIDE
     if folds < 2 or cores < 2 or small or task.params.frozen_layers or _one_is_meant():
         return None

@@ -24,6 +24,7 @@ import numpy as np
 
 from data.durable import write_text
 from data.errors import DataError
+from data.machine import usable_cores
 from data.prepared import Prepared, read_prepared
 from data.split import SPLITS
 from evaluation.costs import describe_machine
@@ -31,7 +32,6 @@ from evaluation.growth import GROWTH, Grown, Growth
 from models.assistant import MEMBERS
 from models.sentiment import TARGET as TONE
 from pipelines import run, train_finetuned
-from pipelines.environment import available_cores
 from pipelines.lessons import LESSONS, read_lessons
 from pipelines.params import read_params
 from pipelines.train import PREPARED, train
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )  # fmt: skip
             growth = Growth(
                 dataset=str(prepared.summary["dataset"]),
-                cores=available_cores(),
+                cores=usable_cores(),
                 instructions=str(machine["instructions"]),
                 points=tuple(points),
             )

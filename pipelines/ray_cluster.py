@@ -12,7 +12,8 @@ from ray.data import DataContext
 from ray.exceptions import RayError
 
 from data.errors import ModelError
-from pipelines.environment import SWITCHES, available_cores
+from data.machine import usable_cores
+from pipelines.environment import SWITCHES
 
 OBJECT_STORE = 100 * 2**20
 """Bytes of a local cluster's shared memory; only numbers of parts pass through it."""
@@ -39,7 +40,7 @@ def cluster(address: str | None = None, processors: int | None = None) -> Iterat
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
     own: dict[str, Any] = {
-        "num_cpus": processors or available_cores(),
+        "num_cpus": processors or usable_cores(),
         "object_store_memory": OBJECT_STORE,
         "include_dashboard": False,
     }

@@ -10,10 +10,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from data.errors import ModelError
+from data.machine import usable_cores
 from data.row_writing import Value
 from data.schema import Detail
 from data.tables import Row
-from pipelines.environment import available_cores
 from pipelines.scored_rows import TicketColumns
 from pipelines.scoring import Ask, Loader, answer
 
@@ -79,7 +79,7 @@ class Workers:
 
 def default_count(source: Path) -> int:
     """Workers that are worth their start for a file."""
-    return available_cores() if source.stat().st_size >= WORTH_BYTES else 1
+    return usable_cores() if source.stat().st_size >= WORTH_BYTES else 1
 
 
 class _State:

@@ -6,12 +6,12 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
+from data.machine import usable_cores
 from data.prepared import Prepared
 from models.base import Member, Probabilities
 from models.linear import LinearMember, LinearParams
 from pipelines import run
 from pipelines.cross_fitting import Answers, Rows, cross_fit, fit_folds, labels_of
-from pipelines.environment import available_cores
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def train_linear(prepared: Prepared, folds: int, params: LinearParams) -> tuple[
     """
     fits = _Fits(prepared, params)
     train = prepared.rows("train")
-    if folds < 2 or len(train) < BESIDE or available_cores() < 2:
+    if folds < 2 or len(train) < BESIDE or usable_cores() < 2:
         return cross_fit(prepared, folds, fits.fit, fits.answer)
     # A new process, not a fork: what it would inherit may hold threads.
     context = get_context("spawn")

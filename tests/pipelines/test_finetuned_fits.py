@@ -26,7 +26,7 @@ def prepared(sample) -> Prepared:
 def two_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
     monkeypatch.setattr(finetuned_fits, "BESIDE", 0)
-    monkeypatch.setattr(finetuned_fits, "available_cores", lambda: 2)
+    monkeypatch.setattr(finetuned_fits, "usable_cores", lambda: 2)
 
 
 def test_folds_beside_each_other_are_those_after_each_other(
@@ -98,6 +98,6 @@ def test_one_process_fits_where_more_would_not_help(
     cores: int,
     params: FinetunedParams,
 ) -> None:
-    monkeypatch.setattr(finetuned_fits, "available_cores", lambda: cores)
+    monkeypatch.setattr(finetuned_fits, "usable_cores", lambda: cores)
     monkeypatch.setattr(finetuned_fits, "ProcessPoolExecutor", None)
     assert fit_beside(Task(prepared, params, 1, tmp_path), folds) is None

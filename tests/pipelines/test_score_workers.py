@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from data.errors import BundleError, ModelError
+from data.machine import usable_cores
 from data.row_streams import RowSource
 from data.schema import Prediction, TargetPrediction, Ticket
-from pipelines.environment import available_cores
 from pipelines.score_workers import WORTH_BYTES, Workers, default_count
 from pipelines.scored_rows import TicketColumns
 from pipelines.scoring import Loader, score
@@ -108,4 +108,4 @@ def test_a_small_file_is_not_worth_a_second_process(tmp_path: Path) -> None:
     small.write_bytes(b"x")
     large.write_bytes(b"x" * WORTH_BYTES)
     assert default_count(small) == 1
-    assert default_count(large) == available_cores() >= 1
+    assert default_count(large) == usable_cores() >= 1

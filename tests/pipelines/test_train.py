@@ -91,7 +91,7 @@ def test_folds_fitted_beside_the_final_fit_answer_the_same(
 ) -> None:
     alone, one = train_linear(prepared, 2, LinearParams())
     monkeypatch.setattr("pipelines.train_linear.BESIDE", 1)
-    monkeypatch.setattr("pipelines.train_linear.available_cores", lambda: 2)
+    monkeypatch.setattr("pipelines.train_linear.usable_cores", lambda: 2)
     beside, two = train_linear(prepared, 2, LinearParams())
     texts = prepared.texts()
     for target, found in one.items():
@@ -115,7 +115,7 @@ def test_folds_whose_process_is_gone_are_fitted_here(
             return ended
 
     monkeypatch.setattr("pipelines.train_linear.BESIDE", 1)
-    monkeypatch.setattr("pipelines.train_linear.available_cores", lambda: 2)
+    monkeypatch.setattr("pipelines.train_linear.usable_cores", lambda: 2)
     monkeypatch.setattr("pipelines.train_linear.ProcessPoolExecutor", Gone)
     _, answers = train_linear(prepared, 2, LinearParams())
     np.testing.assert_array_equal(answers["category"], expected["category"])
