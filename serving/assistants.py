@@ -99,6 +99,7 @@ class Assistants:
         self._tried: Deployment | None = None
         self._settled = False
         self._former = Former()
+        self._begun = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -163,16 +164,24 @@ class Assistants:
         if self._watcher is not None:
             self._watcher.store_followed(len(self.faults))
 
-    def follow(self, seconds: float) -> None:
-        """Refresh now and every so many seconds, in a thread of its own, until `close`."""
+    def follow(self, seconds: float, patience: float = 0.0) -> None:
+        """Refresh now and every so many seconds, in a thread of its own, until `close`.
+
+        Parameters
+        ----------
+        patience : seconds this waits until a bundle answers, or none can be had. A worker that
+            begins beside others takes requests from them: it had better have an answer
+        """
 
         def loop() -> None:
             self.refresh()
+            self._begun.set()
             while not self._stop.wait(seconds):
                 self.refresh()
 
         self._thread = threading.Thread(target=loop, name="follow-store", daemon=True)
         self._thread.start()
+        self._begun.wait(patience)
 
     def close(self) -> None:
         """Stop following; what runs goes on answering."""
@@ -260,6 +269,7 @@ class Assistants:
             others = [found.manifest for found in kept.values() if found is not champion]
             self._watcher.bundle_changed(champion.manifest, others)
         self.running = running
+        self._begun.set()
         if self.status.state != "ready":
             self.status = Status("ready")
         before = {} if former is None else former.bundles

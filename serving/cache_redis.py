@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from serving.cache_circuit import Circuit
 from serving.cache_metrics import CacheMetrics
 from serving.cache_sealing import Sealing, fingerprint
-from serving.problems import ServingError
+from serving.redis_circuit import Circuit
+from serving.redis_clients import open_redis
 
 PREFIX = "tickets:answers:"
 
@@ -26,8 +26,6 @@ MAX_CONTENT = 64 << 10
 
 FLIGHT_SECONDS = 2.0
 """How long others wait for the one who computes, at most, and when it counts as dead."""
-
-MAX_CONNECTIONS = 16
 
 RELEASE = """
 for i, name in ipairs(KEYS) do
@@ -208,23 +206,6 @@ def open_answers(
     ServingError
         If the client is not installed.
     """
-    try:
-        from redis.asyncio import BlockingConnectionPool, Redis
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-        from redis.exceptions import RedisError
-    except ModuleNotFoundError:
-        raise ServingError("the cache redis needs the client: pip install redis") from None
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=MAX_CONNECTIONS,
-        timeout=timeout,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        # It is asked again with the next request; an answer is computed meanwhile.
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-    )
-    client = Redis.from_pool(pool)
-    circuit = Circuit(client.ping, (RedisError,), timeout, metrics.failures.inc)
+    client, errors = open_redis(url, timeout, "the cache redis")
+    circuit = Circuit("the shared cache", client.ping, errors, timeout, metrics.failures.inc)
     return RedisAnswers(client, circuit, Sealing(secret), seconds, metrics, fingerprint())

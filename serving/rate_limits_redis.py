@@ -1,19 +1,13 @@
 """Buckets that all workers of all machines share, in Redis."""
 
-import asyncio
 import hashlib
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from serving.problems import ServingError
 from serving.rate_limits import Buckets, Limiter, Quota, Taken
-
-logger = logging.getLogger(__name__)
-
-PAUSE_SECONDS = 1.0
-"""How long Redis is left alone when it did not answer."""
+from serving.redis_circuit import Circuit
+from serving.redis_clients import open_redis
 
 TAKE = """
 local time = redis.call('TIME')
@@ -42,45 +36,25 @@ class RedisLimiter:
     Parameters
     ----------
     script : runs TAKE with keys and args
-    errors : what it raises when Redis is not to be had
-    timeout : seconds to wait for Redis
+    circuit : asks Redis while it answers
     """
 
     def __init__(
         self,
-        script: Callable[..., Any],
-        errors: tuple[type[Exception], ...],
-        timeout: float,
+        script: Callable[..., Awaitable[Any]],
+        circuit: Circuit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._script = script
-        self._errors: tuple[type[Exception], ...] = (*errors, TimeoutError, OSError)
-        self._timeout = timeout
-        self._clock = clock
+        self._circuit = circuit
         self._alone = Buckets(clock)
-        self._ask_again = -float("inf")
-        self._gone = False
 
     async def take(self, caller: str, quota: Quota, cost: int = 1) -> Taken:
         """Count a request; see `Limiter`."""
-        if self._clock() < self._ask_again:
+        keys, args = [name_of(caller, quota)], [quota.limit, quota.seconds, cost]
+        found = await self._circuit.ask(lambda: self._script(keys=keys, args=args))
+        if found is None:
             return await self._alone.take(caller, quota, cost)
-        try:
-            async with asyncio.timeout(self._timeout):
-                found = await self._script(
-                    keys=[name_of(caller, quota)], args=[quota.limit, quota.seconds, cost]
-                )
-        except self._errors as error:
-            self._ask_again = self._clock() + PAUSE_SECONDS
-            if not self._gone:
-                logger.warning(
-                    "Redis does not answer, workers count alone: %s", type(error).__name__
-                )
-            self._gone = True
-            return await self._alone.take(caller, quota, cost)
-        if self._gone:
-            logger.info("Redis answers again")
-            self._gone = False
         return Taken(bool(found[0]), float(found[1]))
 
 
@@ -97,10 +71,6 @@ def open_limiter(url: str, timeout: float) -> Limiter:
     ServingError
         If the client is not installed.
     """
-    try:
-        from redis.asyncio import Redis
-        from redis.exceptions import RedisError
-    except ModuleNotFoundError:
-        raise ServingError("the setting redis needs the client: pip install redis") from None
-    client = Redis.from_url(url)
-    return RedisLimiter(client.register_script(TAKE), (RedisError,), timeout)
+    client, errors = open_redis(url, timeout, "the setting redis")
+    circuit = Circuit("the Redis of the limits", client.ping, errors, timeout)
+    return RedisLimiter(client.register_script(TAKE), circuit)

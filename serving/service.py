@@ -256,8 +256,9 @@ class TicketAssistantService:
         )
         door.app, door.runner = app, app.state.runner
         door.assistants = self.assistants
-        # Beside the event loop, so that the probes answer while a bundle is being verified.
-        self.assistants.follow(settings.follow_seconds)
+        # Beside the event loop, so that probes answer while a later bundle is being verified, and
+        # where the first one takes longer than a start may.
+        self.assistants.follow(settings.follow_seconds, settings.start_seconds)
         self.monitor.follow(settings.monitor_seconds)
         self.delivery.follow()
         self.depths = DepthMetrics(

@@ -35,6 +35,12 @@ class Settings(SecuritySettings, WatchSettings):
     follow_seconds: PositiveFloat = Field(
         default=1.0, description="how often deployment.json is looked at"
     )
+    start_seconds: float = Field(
+        default=15.0,
+        ge=0,
+        description="how long a worker that starts waits for its bundle before it takes requests; "
+        "after that it takes them and answers 503 until the bundle is there",
+    )
 
     salt: str = Field(
         default="",

@@ -1,4 +1,5 @@
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -182,6 +183,37 @@ def test_following_picks_up_what_is_published_later(
         assert assistants.champion.manifest.version == VERSION
     finally:
         assistants.close()
+
+
+def test_a_worker_that_starts_waits_for_its_bundle_and_not_for_ever(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    opened = threading.Event()
+
+    def load(folder: Path) -> tuple[Manifest, RuleAssistant]:
+        opened.wait(10)
+        return Loader()(folder)
+
+    store.publish()
+    impatient, patient = (Assistants(store, load, tmp_path) for _ in range(2))
+    try:
+        impatient.follow(10.0, patience=0.01)
+        assert impatient.why_not_ready, "it takes requests, and has to refuse them"
+        threading.Timer(0.2, opened.set).start()
+        patient.follow(10.0, patience=10.0)
+        assert patient.why_not_ready is None
+    finally:
+        opened.set()
+        impatient.close()
+        patient.close()
+
+
+def test_where_nothing_is_published_a_start_waits_for_nothing(assistants: Assistants) -> None:
+    began = time.monotonic()
+    assistants.follow(10.0, patience=60.0)
+    assistants.close()
+    assert time.monotonic() - began < 30
+    assert assistants.why_not_ready
 
 
 def several(store: MemoryStore, wanted: Deployment, tmp_path: Path) -> tuple[Assistants, Loader]:

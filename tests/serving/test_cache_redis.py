@@ -13,12 +13,12 @@ from data.errors import StoreError
 from data.schema import Candidate, Prediction, Ticket
 from serving import cache_redis
 from serving.cache import AnswerCache, Asked
-from serving.cache_circuit import Circuit
 from serving.cache_erasures import Erasures
 from serving.cache_metrics import CacheMetrics
 from serving.cache_redis import GENERATION, MAX_CONTENT, RedisAnswers
 from serving.cache_redis_erasures import tell_redis
 from serving.cache_sealing import Sealing, derive, fingerprint
+from serving.redis_circuit import Circuit
 from serving.settings import Settings
 from tests.redis_server import RedisServer, run_redis
 from tests.serving.fakes import RuleAssistant
@@ -42,7 +42,9 @@ class Machine:
         self.change: Callable[[Prediction], Prediction] = lambda answer: answer
         metrics = CacheMetrics(self.registry)
         client = redis.asyncio.Redis.from_url(server.url, protocol=2, retry=None)
-        circuit = Circuit(client.ping, (redis.RedisError,), 5.0, metrics.failures.inc, pause=0.02)
+        circuit = Circuit(
+            "cache", client.ping, (redis.RedisError,), 5.0, metrics.failures.inc, pause=0.02
+        )
         self.client = client
         self.store = RedisAnswers(client, circuit, Sealing(salt), seconds, metrics, place)
         self.circuit = circuit

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from serving import rate_limits
 from serving.problems import MEDIA_TYPE, ServingError
 from serving.rate_limits import Buckets, Quota, Taken
-from serving.rate_limits_redis import PAUSE_SECONDS, RedisLimiter, name_of, open_limiter
+from serving.rate_limits_redis import RedisLimiter, name_of, open_limiter
+from serving.redis_circuit import Circuit
 from serving.settings import Settings
 from tests.redis_server import run_redis
 from tests.serving.fakes import MakeApp, MemoryStore
@@ -186,12 +187,17 @@ class Script:
             raise ConnectionError("no route to redis://:secret@host")
         return [1, b"2.5"]
 
+    async def ping(self) -> None:
+        if self.down:
+            raise ConnectionError
+
 
 def test_while_redis_is_gone_a_worker_counts_alone(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     script = Script()
-    limiter = RedisLimiter(script, (ConnectionError,), 1.0, clock)
+    circuit = Circuit("Redis", script.ping, (ConnectionError,), 1.0, pause=0.01)
+    limiter = RedisLimiter(script, circuit, clock)
 
     async def ask() -> None:
         assert await limiter.take("a", QUOTA) == Taken(True, 2.5)
@@ -199,15 +205,14 @@ def test_while_redis_is_gone_a_worker_counts_alone(
         found = [(await limiter.take("a", QUOTA)).allowed for _ in range(6)]
         assert found == [True] * 4 + [False] * 2
         assert script.calls == 2, "it is not asked again at once"
-        clock.now += PAUSE_SECONDS
-        await limiter.take("a", QUOTA)
-        assert script.calls == 3
         script.down = False
-        clock.now += PAUSE_SECONDS
+        while circuit.is_open:
+            await asyncio.sleep(0.01)
         assert await limiter.take("a", QUOTA) == Taken(True, 2.5)
+        assert script.calls == 3, "and by the requests no sooner than it is back"
 
     with caplog.at_level("INFO"):
-        asyncio.run(ask())
+        asyncio.run(asyncio.wait_for(ask(), 10))
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "secret" not in caplog.text
 
@@ -217,7 +222,7 @@ def test_a_redis_that_hangs_holds_nobody_up(clock: Clock) -> None:
         await asyncio.sleep(60)
         return []
 
-    limiter = RedisLimiter(hang, (), 0.01, clock)
+    limiter = RedisLimiter(hang, Circuit("Redis", Script().ping, (), 0.01), clock)
     began = time.monotonic()
     assert asyncio.run(limiter.take("a", QUOTA)).allowed
     assert time.monotonic() - began < 30

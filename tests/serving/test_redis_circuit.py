@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from serving.cache_circuit import Circuit
+from serving.redis_circuit import Circuit
 
 
 class Far:
@@ -32,7 +32,7 @@ class Far:
         self.failures += 1
 
     def circuit(self, timeout: float = 5.0) -> Circuit:
-        return Circuit(self.ping, (), timeout, self.count, pause=0.01)
+        return Circuit("what is far", self.ping, (), timeout, self.count, pause=0.01)
 
 
 def test_after_a_failure_nobody_asks_until_it_is_back(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Keeps requests from waiting for a cache that does not answer."""
+"""Keeps requests from waiting for a Redis that does not answer."""
 
 import asyncio
 import logging
@@ -21,6 +21,7 @@ class Circuit:
 
     Parameters
     ----------
+    name : of what is asked, for the log
     ping : succeeds when it is back
     errors : of not being there
     timeout : seconds to wait for an answer
@@ -29,12 +30,14 @@ class Circuit:
 
     def __init__(
         self,
+        name: str,
         ping: Callable[[], Awaitable[object]],
         errors: tuple[type[Exception], ...],
         timeout: float,
         failed: Callable[[], object] = lambda: None,
         pause: float = PAUSE_SECONDS,
     ) -> None:
+        self._name = name
         self._ping = ping
         self._errors: tuple[type[Exception], ...] = (*errors, TimeoutError, OSError)
         self._timeout = timeout
@@ -58,7 +61,7 @@ class Circuit:
             self._failed()
             if not self.is_open:
                 # The message may hold the address, and with it the password.
-                logger.warning("the shared cache does not answer: %s", type(error).__name__)
+                logger.warning("%s does not answer: %s", self._name, type(error).__name__)
                 self._looking = asyncio.create_task(self._look())
             return None
 
@@ -72,5 +75,5 @@ class Circuit:
             except self._errors:
                 continue
             break
-        logger.info("the shared cache answers again")
+        logger.info("%s answers again", self._name)
         self._looking = None
