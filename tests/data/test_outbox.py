@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -11,36 +10,13 @@ from data.errors import DataError, StoreError
 from data.outbox import Outbox, open_outbox
 from data.outbox_events import KINDS, announce_event, announce_test
 from data.outbox_records import Entry, Outcome
-from data.sql import SqlStore, open_sql_store
-from data.sql_engine import open_engine
-from data.sql_migrations import migrate
+from data.sql import SqlStore
 from data.store import Erasure, Event
-from tests.postgres import Postgres
-from tests.stores import LABELS, NOON, make_prediction
+from tests.stores import NOON, make_prediction
 
 WANTED = {"crm": KINDS, "alarm": ("certificate.lost",)}
 LATER = NOON + timedelta(hours=1)
 WORDS = "my password is swordfish"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    made = server.new_database()
-    engine = open_engine(made)
-    migrate(engine)
-    engine.dispose()
-    return made
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    opened = open_sql_store(url)
-    opened.know_bundle("bundle-1", LABELS)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -24,14 +23,6 @@ with leading(open_engine(sys.argv[1])) as check:
     print("leads", flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database()
 
 
 def test_a_second_process_may_not_and_may_when_the_first_was_killed(url: str) -> None:

@@ -27,27 +27,6 @@ SECRET = "my password is swordfish"
 WRITERS = 4
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A store that has its tables."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    made = server.new_database()
-    engine = open_engine(made)
-    migrate(engine)
-    engine.dispose()
-    return made
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    opened = open_sql_store(url)
-    opened.know_bundle("bundle-1", LABELS)
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "store.db"

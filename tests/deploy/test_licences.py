@@ -85,7 +85,7 @@ class Distribution(importlib.metadata.Distribution):
         return None
 
     def locate_file(self, path: object) -> object:  # type: ignore[override]
-        raise NotImplementedError
+        raise NotImplementedError  # an invented distribution has no files
 
 
 @pytest.mark.parametrize(
