@@ -40,10 +40,23 @@ class FinalParams(BaseModel):
     learning_rate: float | None = Field(default=None, gt=0)
     frozen_layers: int | None = Field(default=None, ge=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    fits: int = Field(
+        default=1,
+        ge=1,
+        description="fits that differ in what is drawn at random; the mean of their weights "
+        "answers, at the cost of one. From the encoder there is one: others begin with other heads",
+    )
+
+    @model_validator(mode="after")
+    def _weights_have_a_mean(self) -> Self:
+        if self.fits > 1 and self.start == "encoder":
+            raise ValueError(f"start: encoder allows one fit, not {self.fits}; use start: folds")
+        return self
 
     def applied(self, params: "FinetunedParams") -> "FinetunedParams":
         """The params of this final fit."""
-        return params.model_copy(update=self.model_dump(exclude={"start"}, exclude_none=True))
+        own = self.model_dump(exclude={"start", "fits"}, exclude_none=True)
+        return params.model_copy(update=own)
 
 
 class FinetunedParams(BaseModel):
@@ -201,6 +214,29 @@ class FinetunedMember:
         )
         self._networks = [Network(TorchEncoder(encoder), heads)]
         return self
+
+    @classmethod
+    def averaged(cls, members: "Sequence[FinetunedMember]") -> "FinetunedMember":
+        """A member with the mean of the weights of members that began with the same ones.
+
+        Wortsman et al., "Model soups", ICML 2022; answers cost what those of one member cost. All
+        must know the same classes. The first member's encoder is taken over, not copied.
+        """
+        first = members[0]
+        if any(one.targets_ != first.targets_ for one in members):
+            raise ValueError("the weights of members of other classes have no mean")
+        if len(members) == 1:
+            return first
+        same = all(one._frozen is first._frozen for one in members)
+        mean = cls(first.params, seed=first.seed, frozen=first._frozen if same else None)
+        mean.targets_ = first.targets_
+        mean.history_ = [record for one in members for record in one.history_]
+        heads = mean_heads(members, first.targets_)
+        weights = mean_weights(members)
+        encoder = first.models[0]
+        encoder.load_state_dict(weights)
+        mean._networks = [Network(TorchEncoder(encoder), heads)]
+        return mean
 
     def joined(self, others: "Sequence[FinetunedMember]") -> "FinetunedMember":
         """A member whose answers are the mean of this one's and those of others.

@@ -3,14 +3,15 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 BESIDE = 5000
 """Tickets of train from which more processes pay for their start."""
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -136,33 +139,38 @@ def fit_beside(
 ) -> tuple[list[FinetunedMember], list[dict[str, Probabilities]]] | None:
     """A member per fold and its answers for the rows of the fold, each fitted by a process.
 
-    One thread each scales where several threads of one fit wait for each other. None where one
-    process does better: on one core, on a GPU, with frozen layers, whose states are shared, and
-    with fewer than BESIDE tickets; or where the system ended a process, for memory say.
+    None where one process does better, see `processes_for`, or where the system ended one.
     """
-    cores = usable_cores()
-    small = len(task.prepared.rows("train")) < BESIDE
-    if folds < 2 or cores < 2 or small or task.params.frozen_layers or _one_is_meant():
+    processes = processes_for(task, task.params, folds)
+    found = _in_processes(processes, folds, partial(fit_fold, task)) if processes > 1 else None
+    if found is None:
         return None
-    processes = min(folds, cores)
-    with (
-        TemporaryDirectory() as folder,
-        # New processes, not forks: what they would inherit may hold threads.
-        ProcessPoolExecutor(
-            processes,
-            mp_context=get_context("spawn"),
-            initializer=_begin,
-            initargs=(cores // processes,),
-        ) as pool,
-    ):
-        places = [Path(folder) / str(number) for number in range(folds)]
-        asked = [pool.submit(fit_fold, task, n, place) for n, place in enumerate(places)]
-        try:
-            answers = [one.result() for one in asked]
-        except BrokenProcessPool:
-            logger.warning("a process that fitted a fold is gone: the folds are fitted here")
-            return None
-        return [FinetunedMember.load(place) for place in places], answers
+    return [member for member, _ in found], [answers for _, answers in found]
+
+
+def fit_draws_beside(
+    task: Task,
+    name: str,
+    params: FinetunedParams,
+    start: Sequence[FinetunedMember],
+    draws: Sequence[int],
+) -> list[FinetunedMember] | None:
+    """A member per draw fitted on all rows of train, each by a process; None as in `fit_beside`.
+
+    Parameters
+    ----------
+    start, draws : see `Fits.fit`
+    """
+    processes = processes_for(task, params, len(draws))
+    if processes < 2:
+        return None
+    with TemporaryDirectory() as folder:
+        begun = [Path(folder) / str(number) for number in range(len(start))]
+        for member, place in zip(start, begun, strict=True):
+            member.save(place)
+        fit = partial(fit_draw, task, name, params, begun, draws)
+        found = _in_processes(processes, len(draws), fit)
+    return None if found is None else [member for member, _ in found]
 
 
 def fit_fold(task: Task, number: int, folder: Path) -> dict[str, Probabilities]:
@@ -172,6 +180,67 @@ def fit_fold(task: Task, number: int, folder: Path) -> dict[str, Probabilities]:
     member = fits.fit(rest, f"fold-{number}", task.params)
     member.save(folder)
     return fits.answer(member, own)
+
+
+def fit_draw(
+    task: Task,
+    name: str,
+    params: FinetunedParams,
+    start: Sequence[Path],
+    draws: Sequence[int],
+    number: int,
+    folder: Path,
+) -> None:
+    """Fit on all rows of train with one of the draws, and keep the member."""
+    begun = [FinetunedMember.load(place) for place in start]
+    train = task.prepared.rows("train")
+    Fits(task, place=number).fit(
+        train, f"{name}-{draws[number]}", params, begun, draws[number]
+    ).save(folder)
+
+
+def processes_for(task: Task, params: FinetunedParams, fits: int) -> int:
+    """Processes that share so many fits with these params; 1 where one process does better.
+
+    One thread each scales where several threads of one fit wait for each other. One process does
+    better on one core, on a GPU, with frozen layers, whose states are shared, and with fewer than
+    BESIDE tickets.
+    """
+    small = len(task.prepared.rows("train")) < BESIDE
+    if small or params.frozen_layers or _one_is_meant():
+        return 1
+    return max(1, min(fits, usable_cores()))
+
+
+def _in_processes(
+    processes: int, fits: int, fit: Callable[[int, Path], R]
+) -> list[tuple[FinetunedMember, R]] | None:
+    """What fits number 0, 1, ... keep in their folder and return; None: a process is gone.
+
+    Parameters
+    ----------
+    fit : gets its number and the folder
+    """
+    with (
+        TemporaryDirectory() as folder,
+        # New processes, not forks: what they would inherit may hold threads.
+        ProcessPoolExecutor(
+            processes,
+            mp_context=get_context("spawn"),
+            initializer=_begin,
+            initargs=(usable_cores() // processes,),
+        ) as pool,
+    ):
+        places = [Path(folder) / str(number) for number in range(fits)]
+        asked = [pool.submit(fit, number, place) for number, place in enumerate(places)]
+        try:
+            answers = [one.result() for one in asked]
+        except BrokenProcessPool:
+            # The system may have ended it for want of memory.
+            logger.warning("a process that fitted a member is gone: one process fits them all")
+            return None
+        members = [FinetunedMember.load(place) for place in places]
+        return list(zip(members, answers, strict=True))
 
 
 def _one_is_meant() -> bool:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from evaluation.league.sentiment import Posts
 from models.base import Probabilities
 from models.finetuned import FinetunedMember, FinetunedParams
 from pipelines.cross_fitting import Answers, Rows, cross_fit
-from pipelines.finetuned_fits import Fits, Task, fit_beside
+from pipelines.finetuned_fits import Fits, Task, fit_beside, fit_draws_beside
 from pipelines.toning import Tones
 
 CHECKPOINTS = Path(".cache/checkpoints")
@@ -51,13 +52,17 @@ def train_finetuned(
     def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
         if name != "final":
             return fits.fit(rows, name, params)
-        members = []
-        for draw, final in enumerate(params.final):
+        members, draws = [], count()
+        for final in params.final:
             # Where there are no folds to go on from, the fit is one like theirs.
             alone = final.start == "folds" and not fitted
             chosen = params if alone else final.applied(params)
             start = fitted if final.start == "folds" else ()
-            members.append(fits.fit(rows, f"final-{draw + 1}", chosen, start, draw))
+            own = list(islice(draws, 1 if alone else final.fits))
+            drawn = fit_draws_beside(task, "final", chosen, start, own) or [
+                fits.fit(rows, f"final-{draw}", chosen, start, draw) for draw in own
+            ]
+            members.append(FinetunedMember.averaged(drawn))
         return members[0].joined(members[1:])
 
     latest: list[tuple[Rows, NDArray[np.float32]]] = []

@@ -1,4 +1,4 @@
-"""Folds of the fine-tuned member that are fitted beside each other."""
+"""Fits of the fine-tuned member beside each other: folds, and draws of a final fit."""
 
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from data.prepared import Prepared
-from models.finetuned import FinetunedParams
+from models.finetuned import FinetunedMember, FinetunedParams
 from pipelines import finetuned_fits
-from pipelines.finetuned_fits import Task, fit_beside, fit_fold
+from pipelines.cross_fitting import labels_of
+from pipelines.finetuned_fits import Fits, Task, fit_beside, fit_draws_beside, fit_fold
 from pipelines.train_finetuned import train_finetuned
 from tests.pipelines.test_train import make_prepared
 
@@ -40,6 +41,26 @@ def test_folds_beside_each_other_are_those_after_each_other(
         # Sums are made in another order by another number of threads.
         np.testing.assert_allclose(found, after[target], atol=0.02)
     assert member.targets_ == other.targets_
+
+
+def test_draws_of_a_final_fit_beside_each_other_are_those_after_each_other(
+    prepared: Prepared, two_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = [FinetunedMember(PARAMS, seed=1)]
+    task = Task(prepared, PARAMS, 1, tmp_path / "beside")
+    texts, rows = prepared.texts(), prepared.rows("train")
+    start[0].fit([texts[i] for i in rows[:64]], labels_of(prepared, rows[:64]))
+    beside = fit_draws_beside(task, "final", PARAMS, start, [0, 1])
+    assert beside is not None
+    asked = [texts[i] for i in prepared.rows("test")]
+    answers = [member.predict_proba(asked)["category"] for member in beside]
+    assert np.abs(answers[0] - answers[1]).max() > 0.02, "two draws, not one"
+    fits = Fits(Task(prepared, PARAMS, 1, tmp_path / "after"))
+    after = fits.fit(rows, "final-1", PARAMS, start, 1)
+    # Sums are made in another order by another number of threads.
+    np.testing.assert_allclose(answers[1], after.predict_proba(asked)["category"], atol=0.02)
+    monkeypatch.setattr(finetuned_fits, "usable_cores", lambda: 1)
+    assert fit_draws_beside(task, "final", PARAMS, start, [0, 1]) is None
 
 
 def test_a_fold_is_kept_and_answers_its_own_rows_alone(prepared: Prepared, tmp_path: Path) -> None:
@@ -77,7 +98,7 @@ def test_folds_whose_process_is_gone_are_fitted_here(
     monkeypatch.setattr(finetuned_fits, "ProcessPoolExecutor", Broken)
     _, answers = train_finetuned(prepared, 2, PARAMS, seed=1)
     assert not np.isnan(answers["category"]).any()
-    assert "the folds are fitted here" in caplog.text
+    assert "one process fits them all" in caplog.text
 
 
 @pytest.mark.parametrize(

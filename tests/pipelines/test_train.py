@@ -292,6 +292,36 @@ def test_members_of_other_classes_are_not_joined() -> None:
     one.targets_, two.targets_ = {"a": ("x",)}, {"a": ("y",)}
     with pytest.raises(ValueError, match="other classes"):
         one.joined([two])
+    with pytest.raises(ValueError, match="other classes"):
+        FinetunedMember.averaged([one, two])
+
+
+def test_the_weights_of_several_draws_are_averaged_into_one_network(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = []
+    real = FinetunedMember.averaged
+    heads = []
+
+    def watched(members):
+        fitted.append([one.seed for one in members])
+        heads.extend(one._networks[0].heads["0.weight"] for one in members)
+        return real(members)
+
+    monkeypatch.setattr(FinetunedMember, "averaged", watched)
+    final = (FinalParams(start="folds", fits=2), FinalParams(start="encoder"))
+    params = FinetunedParams(max_tokens=16, epochs=1, frozen_layers=5, final=final)
+    member, _ = train_finetuned(prepared, 2, params, seed=1)
+    assert fitted == [[1, 2], [3]], "no draw is used twice"
+    assert len(member.models) == 2
+    np.testing.assert_allclose(
+        member._networks[0].heads["0.weight"], (heads[0] + heads[1]) / 2, atol=1e-6
+    )
+    assert np.abs(heads[0] - heads[1]).max() > 1e-4
+    train_finetuned(prepared, 0, params, seed=1)
+    assert fitted[2] == [1], "without folds there is nothing to begin from alike"
+    with pytest.raises(ValueError, match="start: encoder allows one fit"):
+        FinalParams(start="encoder", fits=2)
 
 
 @pytest.mark.parametrize("name", ["embedding", "finetuned"])
