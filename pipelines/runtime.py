@@ -16,7 +16,6 @@ import numpy as np
 
 from data.prepared import Prepared, read_prepared
 from data.schema import Ticket
-from data.text import model_text
 from evaluation.parity import ask, compare
 from models.assistant import Facts, TicketAssistant
 from models.content import READERS, sha256_of
@@ -176,7 +175,7 @@ def choose_texts(prepared: Prepared, n: int, seed: int) -> list[str]:
     """Train texts as the members read them, drawn with the seed."""
     rows, texts = prepared.rows("train"), prepared.texts()
     chosen = np.random.default_rng(seed).permutation(rows)[:n]
-    return [model_text(texts[row]) for row in np.sort(chosen)]
+    return [texts[row] for row in np.sort(chosen)]
 
 
 def _encoders(assistant: TicketAssistant) -> Iterator[tuple[str, "SentenceTransformer"]]:
