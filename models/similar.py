@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -11,30 +10,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from usearch.compiled import MetricKind
-from usearch.index import search
 
 from data.errors import BundleError, ModelError
 from data.schema import Neighbour
 from models.base import Labels
-from models.cosine_bounds import CosineBounds
+from models.nearest_vectors import NearestVectors, unit_vectors
 from models.terms import TERMS, TermIndex
-
-SPARE = 16
-"""More rows than asked for that are looked at, so that equal ones stand in the order of ids.
-
-Where still more are equal, all are.
-"""
-
-FEW = 2_000
-"""Up to so many tickets are compared one by one: bounds would save nothing."""
-
-SLACK = 1e-4
-"""A bound and a cosine may be wrong by so much together.
-
-On AVX2 usearch's cosines were wrong by 2e-7 at most. Where its kernel for another processor rounds
-more than this, tickets that near to each other may change places.
-"""
 
 VECTORS = "vectors.safetensors"
 TICKETS = "tickets.json"
@@ -66,22 +47,16 @@ class TicketIndex:
     of their TF-IDF words, weighed by `WORDS`: the encoder knows synonyms, words know error codes.
 
     Vectors have length 1 and are kept in half precision: 29 MiB for 40,000 of 384. For a search
-    with words usearch compares all of those with the query, in some 9 ms of one core, 14 with the
-    words. Without words `CosineBounds` tell first which can be among the nearest. The same tickets
-    are found: of 36,000 of 384 in 0.7 to 1.0 ms where comparing all took 5.4 (the fastest of 300
-    queries on AVX2, four kinds of clustered vectors, of which 123 to 467 were left to compare in
-    the median), and in 1.0 to 1.8 ms where all took 10 (the median, beside other work). Tickets
-    unlike any held leave more, at worst nearly all. The bounds are made at the first such
-    search and not stored. So no graph is needed, which may miss neighbours and would depend on the
-    order of insertion. Rows stand in the order of their ids, whatever order they came in. No text
-    is kept, only hashed words (see `TermIndex`); resolutions are, as they are given: mask them
-    before.
+    with words all of those are compared with the query, in some 9 ms of one core, 14 with the
+    words; without words `NearestVectors` compares a few. Rows stand in the order of their ids,
+    whatever order they came in. No text is kept, only hashed words (see `TermIndex`); resolutions
+    are, as they are given: mask them before.
     """
 
     def __init__(
         self, vectors: NDArray[np.float16], tickets: _Tickets, terms: TermIndex | None = None
     ) -> None:
-        self._vectors = vectors
+        self._vectors = NearestVectors(vectors)
         self._tickets = tickets
         self._terms = terms
 
@@ -109,7 +84,7 @@ class TicketIndex:
         """
         if not ids:
             raise ModelError("an index needs at least one ticket")
-        vectors = _unit(features)
+        vectors = unit_vectors(features)
         tickets = _Tickets(
             ids=list(ids),
             labels={target: list(column) for target, column in labels.items()},
@@ -137,7 +112,7 @@ class TicketIndex:
     @property
     def dimension(self) -> int:
         """Length of the vectors that can be searched with."""
-        return int(self._vectors.shape[1])
+        return int(self._vectors.vectors.shape[1])
 
     def search(
         self,
@@ -168,7 +143,7 @@ class TicketIndex:
         """
         if k < 1:
             raise ValueError(f"{k} neighbours; at least 1 is needed")
-        queries = _unit(features)
+        queries = unit_vectors(features)
         if queries.shape[1] != self.dimension:
             raise ModelError(
                 f"vectors of dimension {queries.shape[1]}, the index holds {self.dimension}"
@@ -200,7 +175,9 @@ class TicketIndex:
             raise ModelError("no ticket would be left in the index: remove the index itself")
         rows = np.array(kept, dtype=np.int64)
         return TicketIndex(
-            self._vectors[rows], _rows(self._tickets, rows), self._terms and self._terms.rows(rows)
+            self._vectors.vectors[rows],
+            _rows(self._tickets, rows),
+            self._terms and self._terms.rows(rows),
         )
 
     def save(self, folder: Path) -> None:
@@ -209,7 +186,7 @@ class TicketIndex:
         The same tickets give the same bytes.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({"vectors": self._vectors}, folder / VECTORS)
+        save_file({"vectors": self._vectors.vectors}, folder / VECTORS)
         (folder / TICKETS).write_text(self._tickets.model_dump_json(), encoding="utf-8")
         (folder / TERMS).unlink(missing_ok=True)
         if self._terms is not None:
@@ -243,40 +220,11 @@ class TicketIndex:
     ) -> list[tuple[int, float]]:
         """Rows and similarities of the k nearest, the nearest first, equal ones by row."""
         if text is None:
-            return self._nearest_by_vector(query, k)
+            return self._vectors.nearest(query, k)
         if self._terms is None:
             raise ModelError("the index was built without texts and cannot be asked with one")
-        rows, cosines = _cosines(self._vectors, query, len(self))
-        similarities = np.empty(len(self), dtype=np.float32)
-        similarities[rows] = cosines
         shared = self._terms.similarities([text])[0]
-        return _largest((1 - WORDS) * similarities + WORDS * shared, k)
-
-    def _nearest_by_vector(self, query: NDArray[np.float16], k: int) -> list[tuple[int, float]]:
-        possible = self._possible(query, k)
-        vectors = self._vectors if possible is None else self._vectors[possible]
-        # Asked for all rows, usearch sorts them all, which takes three times as long.
-        count = min(len(vectors), k + SPARE)
-        rows, cosines = _cosines(vectors, query, count)
-        if k < count < len(vectors) and cosines[k - 1] == cosines[-1]:
-            rows, cosines = _cosines(vectors, query, len(vectors))
-        order = np.lexsort((rows, -cosines))[:k]
-        named = rows if possible is None else possible[rows]
-        return [(int(named[i]), float(cosines[i])) for i in order]
-
-    def _possible(self, query: NDArray[np.float16], k: int) -> NDArray[np.int64] | None:
-        """Rows among which are the k nearest and all equal to the last of them; None: any row."""
-        count = k + SPARE
-        if len(self) <= max(FEW, count):
-            return None
-        upper = self._bounds.upper(query)
-        likely = np.argpartition(upper, -count)[-count:]
-        _, cosines = _cosines(self._vectors[likely], query, k)
-        return np.flatnonzero(upper >= cosines[-1] - SLACK)
-
-    @cached_property
-    def _bounds(self) -> CosineBounds:
-        return CosineBounds(self._vectors)
+        return _largest((1 - WORDS) * self._vectors.cosines(query) + WORDS * shared, k)
 
     def _neighbour(self, row: int, similarity: float) -> Neighbour:
         known = {t: label for t, column in self._tickets.labels.items() if (label := column[row])}
@@ -288,15 +236,6 @@ class TicketIndex:
         )
 
 
-def _cosines(
-    vectors: NDArray[np.float16], query: NDArray[np.float16], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The nearest rows and their cosines, in [-1, 1], the largest first; both of shape (count,)."""
-    found = search(vectors, query[None], count, MetricKind.IP, exact=True, threads=1)
-    cosines: NDArray[np.float32] = np.clip(1 - np.ravel(found.distances), -1, 1)
-    return np.ravel(found.keys).astype(np.int64), cosines
-
-
 def _largest(values: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
     """Positions and values of the k largest, equal ones in order, at the cut as elsewhere."""
     count = min(k, len(values))
@@ -304,19 +243,6 @@ def _largest(values: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
     reaching = np.flatnonzero(values >= least)
     order = reaching[np.argsort(-values[reaching], kind="stable")][:count]
     return [(int(position), float(values[position])) for position in order]
-
-
-def _unit(features: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Rows made of length 1, in half precision."""
-    vectors = np.asarray(features, dtype=np.float32)
-    if vectors.ndim != 2 or not vectors.shape[1]:
-        raise ModelError(f"vectors of shape {vectors.shape}, expected (n, dimension)")
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    bad = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
-    if len(bad):
-        raise ModelError(f"the vector in row {bad[0]} is zero or not finite")
-    unit: NDArray[np.float16] = (vectors / lengths[:, None]).astype(np.float16)
-    return unit
 
 
 def _rows(tickets: _Tickets, rows: NDArray[np.int64]) -> _Tickets:

@@ -21,10 +21,10 @@ from evaluation.drift_words import KnownWords, count_words, plain_words
 from evaluation.files import without_slices
 from evaluation.profile import Profile, make_profile
 from models.assistant import MEMBERS
-from models.bundle import Origin, content_version, seal
 from models.ensemble import Ensemble, read_ensemble
 from models.manifest import Manifest
 from models.probes import Assistant
+from models.sealing import Origin, content_version, seal
 from pipelines import run
 from pipelines.params import read_params
 from pipelines.revision import Revision, read_revision

@@ -17,7 +17,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,28 +24,19 @@ from data.durable import write_text
 from data.errors import BundleError, DataError, TicketAssistantError
 from data.language import LanguageDetector
 from data.sql import STORE_URL, open_sql_store
-from data.store import Event, Query, Store
+from data.store import Event, Store
 from evaluation.checked import DRIFT
-from evaluation.drift import find_drift
 from evaluation.drift_page import render_page
 from evaluation.drift_report import DriftReport, Rules
-from evaluation.drift_vectors import HASHED
 from evaluation.drift_window import Window
-from evaluation.judgement import Believed
 from models.bundle import load
-from models.manifest import Manifest, read_manifest
+from models.manifest import read_manifest
 from models.publishing import open_store
 from pipelines import run
 from pipelines.belief import believed_feedback
 from pipelines.drift_alerts import DRIFTED, is_due
-from pipelines.drift_windows import (
-    MOST,
-    Assistant,
-    Source,
-    read_bundle,
-    read_file,
-    read_store,
-)
+from pipelines.drift_checks import Loader, check_files, check_store
+from pipelines.drift_windows import MOST, Assistant
 from pipelines.params import LanguageParams, Params, read_params
 from pipelines.score import find_bundle
 from pipelines.scored_rows import TicketColumns
@@ -61,87 +51,6 @@ EXITS = (
     "exit status: 0 nothing is to be done; 3 something is, see what is told; 1 there is no report, "
     "for the reason told"
 )
-
-Loader = Callable[[Path], Assistant]
-
-
-def check_store(
-    store: Store,
-    folder: Path,
-    since: datetime,
-    until: datetime,
-    rules: Rules,
-    *,
-    reference: tuple[datetime, datetime] | None = None,
-    most: int = MOST,
-    loaded: Loader | None = None,
-    believed: Believed | None = None,
-    seed: int = 0,
-) -> tuple[DriftReport, Window, Window]:
-    """Answers of a bundle in the store against its reference, or against an earlier window.
-
-    Parameters
-    ----------
-    folder : the bundle; only its own answers are compared, without those of shadows
-    since, until : the window, from the first moment to before the second
-    loaded : opens the assistant, whose members make vectors; without it, vectors are compared only
-        where they need none
-    believed : feedback that may count; all where left out
-
-    Returns
-    -------
-    The report, then the reference and the current window it speaks of.
-    """
-    manifest = read_manifest(folder)
-    then, source = read_bundle(folder, manifest.targets)
-    source = replace(source, most=most, seed=seed)
-    if loaded is not None and source.encoder != HASHED:
-        source = replace(source, assistant=loaded(folder))
-    if reference is not None:
-        asked = _asked(manifest, *reference)
-        then = read_store(store, asked, source, "the window before", believed)
-    asked = _asked(manifest, since, until)
-    now = read_store(store, asked, source, "the window looked at", believed)
-    return find_drift(then, now, rules, seed), then, now
-
-
-def check_files(
-    current: Path,
-    reference: Path | None,
-    columns: TicketColumns,
-    rules: Rules,
-    *,
-    labels: dict[str, str] | None = None,
-    folder: Path | None = None,
-    languages: LanguageDetector | None = None,
-    most: int = MOST,
-    loaded: Loader | None = None,
-    seed: int = 0,
-) -> tuple[DriftReport, Window, Window]:
-    """A file of tickets against another one, or against the reference of a bundle.
-
-    Raises
-    ------
-    DataError
-        If there is neither another file nor a bundle, or a file cannot be read.
-    """
-    source = Source(most=most, seed=seed)
-    then: Window | None = None
-    if folder is not None:
-        manifest = read_manifest(folder)
-        then, source = read_bundle(folder, manifest.targets)
-        source = replace(source, most=most, seed=seed)
-        if loaded is not None:
-            source = replace(source, assistant=loaded(folder))
-    if reference is not None:
-        then = read_file(reference, columns, source, labels, languages)
-    if then is None:
-        raise DataError(
-            f"{current.name} needs something to be compared with: name a file by --reference, or "
-            "publish a bundle, which carries a reference"
-        )
-    now = read_file(current, columns, source, labels, languages)
-    return find_drift(then, now, rules, seed), then, now
 
 
 def make_events(
@@ -300,10 +209,6 @@ def _log(
     actor = asked.actor or getpass.getuser()
     for event in make_events(report, version, actor, now, alert=alert):
         store.log(event)
-
-
-def _asked(manifest: Manifest, since: datetime, until: datetime) -> Query:
-    return Query(bundle=manifest.version, since=since, until=until)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,19 @@ import logging
 import os
 import random
 import sys
+from types import TracebackType
+from typing import get_args
 
+from data.correlation import find_correlation
+from data.log_lines import JsonFormatter, LogFormat
 from data.machine import usable_cores
+
+logger = logging.getLogger(__name__)
+
+OURS = ("data", "models", "evaluation", "pipelines", "__main__")
+"""Whose lines are told whole where they are JSON."""
+
+TEXT = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
 SWITCHES = {
     "HF_HUB_OFFLINE": "1",
@@ -55,12 +66,41 @@ def set_seed(seed: int) -> None:
 
 
 def configure_logging() -> None:
-    """Log to stderr at TICKETS_LOG_LEVEL (INFO by default), unless logging is set up already."""
-    logging.basicConfig(
-        level=os.environ.get("TICKETS_LOG_LEVEL", "INFO").upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    """Log to stderr, unless logging is set up already.
+
+    At TICKETS_LOG_LEVEL (INFO by default), as TICKETS_LOG_FORMAT says: text for people, or json,
+    one object a line, which then tells of an exception that ends the command too.
+
+    Raises
+    ------
+    SystemExit
+        If either is set to what it cannot be; its text is for standard error.
+    """
+    level = os.environ.get("TICKETS_LOG_LEVEL") or "INFO"
+    if level.upper() not in logging.getLevelNamesMapping():
+        sys.exit(f"TICKETS_LOG_LEVEL: {level!r} is none of DEBUG, INFO, WARNING, ERROR, CRITICAL")
+    log_format = os.environ.get("TICKETS_LOG_FORMAT") or "text"
+    if log_format not in get_args(LogFormat):
+        sys.exit(f"TICKETS_LOG_FORMAT: {log_format!r} is none of {', '.join(get_args(LogFormat))}")
+    lines = logging.StreamHandler()
+    lines.setFormatter(make_formatter() if log_format == "json" else TEXT)
+    logging.basicConfig(level=level.upper(), handlers=[lines])
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    if log_format == "json":
+        sys.excepthook = log_last_error
+
+
+def make_formatter() -> JsonFormatter:
+    """JSON lines that say which command they are of, and the name that it was given."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    command = {} if spec is None else {"command": str(spec.name)}
+    return JsonFormatter(OURS, find_correlation, **command)
+
+
+def log_last_error(
+    kind: type[BaseException], error: BaseException, place: TracebackType | None
+) -> None:
+    """Tell of what ends the command as a line of the log; a `sys.excepthook`."""
+    logger.critical("ended by %s", kind.__qualname__, exc_info=(kind, error, place))

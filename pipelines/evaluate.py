@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import DataError
-from data.language import LanguageDetector
 from data.prepared import Prepared, read_prepared
 from evaluation import behavior, label_errors
 from evaluation.assessment import EvaluateParams, System, TargetAssessment, TestTickets
@@ -27,23 +25,28 @@ from evaluation.suites import read_suites
 from evaluation.tradeoffs import FILE as DESIGNS
 from evaluation.tradeoffs import Design, read_designs
 from models.assistant import MEMORY, Facts, TicketAssistant
-from models.bundle import content_version
 from models.cascade import FIRST, Cascade
 from models.ensemble import Ensemble, EnsembleParams, read_ensemble
-from models.routing import RoutingParams, RoutingPolicy
+from models.routing import RoutingParams
 from models.runtime_file import find_runtime_file
+from models.sealing import content_version
 from pipelines import run
 from pipelines.ensemble import fit_target, read_answers
-from pipelines.memory import read_novel
-from pipelines.params import LanguageParams, read_params
+from pipelines.params import read_params
+from pipelines.tested_tickets import (
+    Answers,
+    answers_on_test,
+    labelled_targets,
+    novel_tickets,
+    read_test_tickets,
+    served_languages,
+    speaks,
+)
 from pipelines.train import PREPARED, RECORDS, TRAINED
 
 logger = logging.getLogger(__name__)
 
 REPORTS = Path("evaluation/reports")
-
-Answers = Mapping[str, NDArray[np.float32]]
-"""Target -> probabilities of shape (n_rows, n_classes), NaN rows where unknown."""
 
 
 class Assistant(Predictor, Decider, behavior.Assistant, Protocol):
@@ -162,19 +165,6 @@ def evaluate(
     )
 
 
-def labelled_targets(prepared: Prepared) -> list[str]:
-    """Targets that the test split can say something about."""
-    test, measured = prepared.rows("test"), []
-    for target in prepared.targets:
-        if np.any(prepared.label_index(target)[test] >= 0):
-            measured.append(target)
-        else:
-            logger.warning("%s is left out: no test ticket carries a label of it", target)
-    if not measured:
-        raise DataError("no test ticket carries a label; see prepare.split in params.yaml")
-    return measured
-
-
 def assess_target(
     prepared: Prepared,
     tickets: TestTickets,
@@ -213,50 +203,6 @@ def assess_target(
         seed,
         ordered=target in prepared.ordered,
         cascade=cascade,
-    )
-
-
-def answers_on_test(prepared: Prepared, answers: Answers) -> dict[str, NDArray[np.float64]]:
-    """Target -> probabilities of the test tickets."""
-    test = prepared.rows("test")
-    return {target: found[test].astype(np.float64) for target, found in answers.items()}
-
-
-def speaks(policy: RoutingPolicy, languages: Sequence[str | None]) -> NDArray[np.bool_]:
-    """Whether a ticket in each of these languages may be routed unseen, shape (n,)."""
-    known = {language: policy.speaks(language) for language in set(languages)}
-    return np.array([known[language] for language in languages], dtype=bool)
-
-
-def served_languages(prepared: Prepared, params: LanguageParams) -> list[str | None]:
-    """The language of each test ticket as the service would know it.
-
-    Where the entry speaks for all tickets, none carries its language: the service detects it.
-    """
-    test = prepared.rows("test")
-    if prepared.summary.get("language") != "entry":
-        return prepared.languages(test)
-    detector = LanguageDetector(params.targets, detector=params.detector)
-    texts = prepared.texts()
-    return [detector.detect(texts[row]) for row in test]
-
-
-def novel_tickets(prepared: Prepared, folder: Path) -> NDArray[np.bool_] | None:
-    """Which test tickets the memory takes for novel, shape (n_test,); None without a memory."""
-    novel = read_novel(folder, prepared)
-    return None if novel is None else novel[prepared.rows("test")]
-
-
-def read_test_tickets(prepared: Prepared, texts: list[str]) -> TestTickets:
-    """The test split as the evaluation wants it."""
-    test = prepared.rows("test")
-    frame = prepared.frame.iloc[test]
-    return TestTickets(
-        ids=[str(name) for name in frame["id"]],
-        texts=[texts[row] for row in test],
-        groups=[str(group) for group in frame["group"]],
-        languages=prepared.languages(test),
-        near_train=frame["near_train"].to_numpy(dtype=bool),
     )
 
 

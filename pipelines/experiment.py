@@ -30,12 +30,12 @@ from models.publishing import BundleStore, open_store
 from models.registry import Registry
 from pipelines import run
 from pipelines.belief import believed_feedback
+from pipelines.deploying import FRACTION, SHARE
 from pipelines.experiment_acts import Acts
 from pipelines.experiment_params import ExperimentParams
 from pipelines.experiment_state import Status, find_status, tell
 from pipelines.measurements import read_measured
 from pipelines.params import read_params
-from pipelines.promote import FRACTION, SHARE
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from models.bundle import load
 from models.deployment import Deployment
 from models.publishing import BundleStore
 from models.registry import Registry
-from pipelines import promote as deployed
+from pipelines import deploying
 from pipelines.decisions import admit, champion_of
 from pipelines.experiment_params import ExperimentParams
 from pipelines.experiment_state import (
@@ -89,7 +89,7 @@ class Acts:
         ModelError
             If it is the champion, or has no part.
         """
-        deployed.stop(self.registry, self.bundles, version, self.check)
+        deploying.stop(self.registry, self.bundles, version, self.check)
         self.log("experiment.stopped", version, reasons)
         return [f"stopped {version}", *reasons]
 
@@ -133,8 +133,8 @@ class Acts:
     def rollback(self, reasons: Sequence[str]) -> list[str]:
         """Let the former champion answer again in the place of the present one."""
         before = self.bundles.find_deployment()
-        after = deployed.rollback(self.registry, self.bundles, self.check)
-        line = deployed.tell_rollback(before, after, reasons, self.actor)
+        after = deploying.rollback(self.registry, self.bundles, self.check)
+        line = deploying.tell_rollback(before, after, reasons, self.actor)
         self.store.log(line)
         return [f"rolled back to {line.subject}", *reasons]
 
@@ -237,10 +237,10 @@ class Acts:
     def _admit(self, version: str, override: str | None) -> list[str]:
         return admit(self.registry, self.bundles, version, override, self.actor, self.store.log)
 
-    def _publish(self, version: str, part: deployed.Part, share: float) -> Deployment:
+    def _publish(self, version: str, part: deploying.Part, share: float) -> Deployment:
         """The one place that gives a bundle a part."""
         if part == "shadow":
-            return deployed.promote(
+            return deploying.promote(
                 self.registry, self.bundles, version, part, check=self.check, fraction=share
             )
-        return deployed.promote(self.registry, self.bundles, version, part, share, self.check)
+        return deploying.promote(self.registry, self.bundles, version, part, share, self.check)

@@ -32,7 +32,7 @@ from models.bundle import load
 from models.publishing import open_store
 from pipelines import run
 from pipelines.belief import believed_feedback
-from pipelines.drift import Loader, check_store
+from pipelines.drift_checks import Loader, check_store
 from pipelines.monitor_acts import Looked, Monitoring, MonitorReport
 from pipelines.params import read_params
 from pipelines.store import read_moment

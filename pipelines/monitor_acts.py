@@ -39,7 +39,7 @@ Looked = tuple[DriftReport, Window, Window]
 
 Look = Callable[[Path, datetime, datetime], Looked]
 """Compares what the bundle of a folder answered, from one moment to before another, with its own
-reference; `pipelines.drift.check_store`."""
+reference; `pipelines.drift_checks.check_store`."""
 
 Detail = dict[str, JsonValue]
 

@@ -4,39 +4,33 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from tqdm import tqdm
-
-from data.catalog import CATALOG, PREPARED_COLUMNS, Dataset, read_catalog
+from data.catalog import CATALOG, Dataset, read_catalog
 from data.checks import as_records, check_tickets, render_checks
-from data.duplicates import Groups, copy_keys, join_near_duplicates
-from data.errors import CatalogError, DataError, RejectedRowsError
+from data.duplicates import copy_keys
+from data.errors import CatalogError, DataError
 from data.feedback_files import FeedbackFiles
 from data.fetching import read_source
 from data.golden import GoldenTicket, read_golden
-from data.language import LanguageDetector
 from data.prepared import CHECKS, REJECTED, Prepared, write_prepared, write_rejected
-from data.privacy import mask
 from data.published import published_parts
-from data.records import RawTicket, Rejected, duplicate_ids, read_records
+from data.records import duplicate_ids, read_records
 from data.split import (
     SPLITS,
     UNUSED,
     assign_folds,
     assign_splits,
-    find_near_train,
     limit_train,
     require_no_leakage,
 )
 from data.tables import read_rows
-from data.text import model_text, prepare_text
 from evaluation.files import write_json
 from evaluation.trust_params import FeedbackParams
 from pipelines import run
+from pipelines.clean_tickets import clean_tickets, group_tickets
 from pipelines.feedback_tickets import (
     Learned,
     Stand,
@@ -46,6 +40,8 @@ from pipelines.feedback_tickets import (
 )
 from pipelines.fetch import DATASET
 from pipelines.params import PARAMS, PrepareParams, read_params
+from pipelines.prepared_table import count_classes, join_feedback, make_table
+from pipelines.rejected_rows import mask_rejected, name_reasons, require_few_rejected
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +50,6 @@ RECORD = Path("evaluation/reports/stages/prepare.json")
 FEEDBACK_REPORT = Path("evaluation/reports/feedback.json")
 SET_ASIDE = Path("evaluation/reports/feedback_set_aside.csv")
 """Outside of data/prepared: what is not learned from must not make anything learn anew."""
-
-REJECTED_CHARACTERS = 200
-"""Of a rejected text so much is shown, masked: enough to find it in the source."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +69,6 @@ class Said:
     files: FeedbackFiles
     golden: Sequence[GoldenTicket] = ()
     trust: FeedbackParams = field(default_factory=FeedbackParams)
-
-
-@dataclass(frozen=True, slots=True)
-class _Clean:
-    raw: RawTicket
-    text: str
-    language: str | None
 
 
 def prepare(
@@ -115,14 +101,14 @@ def prepare(
     rows = [row for name in dataset.tables for row in read_rows(folder / name, dataset)]
     parts = published_parts(rows, dataset, published, folder) if published else [None] * len(rows)
     raw, rejected = read_records(rows, dataset, targets, params.max_characters)
-    clean, masked = _clean(raw, rejected, params)
+    clean, masked = clean_tickets(raw, rejected, params)
     if not clean:
         raise DataError(
-            f"{dataset.name}: none of {len(rows):,} rows is a ticket: {_reasons(rejected)}"
+            f"{dataset.name}: none of {len(rows):,} rows is a ticket: {name_reasons(rejected)}"
         )
     clean.sort(key=lambda ticket: ticket.raw.id)
 
-    groups, pairs = _groups(clean, params, seed)
+    groups, pairs = group_tickets(clean, params, seed)
     part_of = dict(zip(((row.file, row.number) for row in rows), parts, strict=True))
     parted = [
         (t.raw.split or part_of[t.raw.row.file, t.raw.row.number]) if published else None
@@ -142,26 +128,14 @@ def prepare(
     if params.max_train is not None:
         splits = limit_train(groups, strata, splits, params.max_train, seed)
     require_no_leakage(groups, splits, published_test="test" in parted)
-    columns: dict[str, Any] = {
-        "id": [t.raw.id for t in clean],
-        "text": [t.text for t in clean],
-        "language": [t.language for t in clean],
-        "created_at": [t.raw.created_at for t in clean],
-        "group": groups,
-        "split": splits,
-        "fold": assign_folds(groups, strata, splits, params.folds, seed),
-        "near_train": find_near_train(groups, splits),
-        "resolution": pd.Series([_resolution(t.raw.resolution) for t in clean], dtype=object),
-    }
-    for target in targets:
-        columns[target] = pd.Series([t.raw.labels[target] for t in clean], dtype=object)
-    frame = pd.DataFrame(columns)[[*PREPARED_COLUMNS, *targets]]
+    folds = assign_folds(groups, strata, splits, params.folds, seed)
+    frame = make_table(clean, targets, groups, splits, folds)
     learned = Learned()
     if said:
-        stand = Stand(columns["text"], groups, splits, columns["fold"].tolist())
+        stand = replace(stand, splits=splits, folds=folds.tolist())
         known = {t: {*frame[t].dropna(), *dataset.labels.get(t, ())} for t in targets}
         learned = learn(said.files, said.golden, stand, known, params, said.trust, seed)
-        frame = _with_feedback(frame, learned, targets)
+        frame = join_feedback(frame, learned, targets)
         splits = frame["split"].tolist()
     classes = {
         target: _in_order(set(frame[target].dropna()), target, dataset) for target in targets
@@ -198,41 +172,14 @@ def prepare(
         "masked": masked,
         "languages": dict(Counter(t.language or "unknown" for t in clean).most_common()),
         "checks": as_records(checks),
-        "classes": _class_counts(frame, classes),
+        "classes": count_classes(frame, classes),
         "language": _language_source(dataset),
         "ordered": [target for target in targets if target in dataset.ordered],
         "licence": dataset.licence,
         "citation": dataset.citation,
     }
     report = render_checks(checks, summary)
-    return Outcome(Prepared(frame, classes, summary), _shown(rejected), report, learned)
-
-
-def _with_feedback(frame: pd.DataFrame, learned: Learned, targets: Sequence[str]) -> pd.DataFrame:
-    """The table with feedback tickets after those of the data set, all of them in train."""
-    if not learned.tickets:
-        return frame
-    more = pd.DataFrame(
-        [
-            {
-                "id": ticket.id,
-                "text": ticket.text,
-                "language": ticket.language,
-                "created_at": ticket.created_at,
-                "group": ticket.group,
-                "split": "train",
-                "fold": ticket.fold,
-                "near_train": False,
-                "resolution": None,
-                **{target: ticket.labels.get(target) for target in targets},
-            }
-            for ticket in learned.tickets
-        ],
-        columns=list(frame.columns),
-    )
-    # Columns that are empty in either part would otherwise lose their type.
-    parts = [part.astype(object) for part in (frame, more)]
-    return pd.concat(parts, ignore_index=True).astype(frame.dtypes.to_dict())
+    return Outcome(Prepared(frame, classes, summary), mask_rejected(rejected), report, learned)
 
 
 def _targets(dataset: Dataset, params: PrepareParams, fallback: bool) -> list[str]:
@@ -252,10 +199,6 @@ def _language_source(dataset: Dataset) -> str:
     return "entry" if isinstance(dataset.language, str) else "column"
 
 
-def _resolution(text: str | None) -> str | None:
-    return model_text(text) if text else None
-
-
 def _in_order(labels: set[str], target: str, dataset: Dataset) -> tuple[str, ...]:
     """Labels that occur, from low to high where they stand in order, else alphabetically."""
     if target not in dataset.ordered:
@@ -268,88 +211,6 @@ def _published(dataset: Dataset, params: PrepareParams, fallback: bool) -> str |
         logger.warning("the sample has no published split %s", params.published_split)
         return None
     return dataset.find_split(params.published_split)
-
-
-def _clean(
-    raw: Sequence[RawTicket], rejected: list[Rejected], params: PrepareParams
-) -> tuple[list[_Clean], dict[str, int]]:
-    """Tickets through the text door; what is empty behind it joins the rejected."""
-    language = params.language
-    detector = LanguageDetector(language.targets, language.min_letters, detector=language.detector)
-    masked: Counter[str] = Counter()
-    clean = []
-    for ticket in tqdm(raw, desc="text", unit=" tickets"):
-        text = prepare_text(ticket.text)
-        if not text:
-            row = ticket.row
-            rejected.append(
-                Rejected(row.file, row.number, ticket.id, "empty_text", "nothing to read in it")
-            )
-            continue
-        spoken = ticket.language or detector.detect(text)
-        result = mask(text)
-        masked.update(result.counts)
-        clean.append(_Clean(ticket, result.text, spoken))
-    return clean, dict(sorted(masked.items()))
-
-
-def _groups(clean: Sequence[_Clean], params: PrepareParams, seed: int) -> tuple[list[str], int]:
-    """The group of each ticket, named after its first id, and the near-duplicate pairs joined."""
-    groups = Groups(len(clean))
-    near = params.near_duplicates
-    pairs = join_near_duplicates(
-        groups, [t.text for t in clean], near.threshold, near.permutations, near.shingle, seed
-    )
-    groups.join_equal(t.raw.group for t in clean)
-    return [clean[root].raw.id for root in groups.roots()], pairs
-
-
-def _class_counts(
-    frame: pd.DataFrame, classes: Mapping[str, Sequence[str]]
-) -> dict[str, dict[str, dict[str, int]]]:
-    return {
-        target: {
-            label: {
-                name: int(((frame[target] == label) & (frame["split"] == name)).sum())
-                for name in SPLITS
-            }
-            for label in labels
-        }
-        for target, labels in classes.items()
-    }
-
-
-def _shown(rejected: Sequence[Rejected]) -> list[dict[str, object]]:
-    # A mask needs the whole of what it masks, so more is masked than is shown.
-    return [
-        {
-            "file": r.file,
-            "row": r.number,
-            "id": mask(r.id).text,
-            "reason": r.reason,
-            "detail": mask(r.detail).text,
-            "text": mask(prepare_text(r.text[: 10 * REJECTED_CHARACTERS])).text[
-                :REJECTED_CHARACTERS
-            ],
-        }
-        for r in sorted(rejected, key=lambda r: (r.file, r.number))
-    ]
-
-
-def _reasons(rejected: Sequence[Rejected]) -> str:
-    counts = Counter(r.reason for r in rejected)
-    return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common()) or "no rows"
-
-
-def require_few_rejected(summary: Mapping[str, Any], limit: float, where: Path) -> None:
-    """Raise RejectedRowsError if a larger share of the rows than `limit` was rejected."""
-    rows = summary["rows"]
-    if rows["rejected"] > limit * rows["read"]:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in summary["rejected"].items())
-        raise RejectedRowsError(
-            f"{rows['rejected']:,} of {rows['read']:,} rows were rejected ({reasons}); "
-            f"prepare.max_rejected allows {limit:.1%}. They are in {where}"
-        )
 
 
 def require_no_errors(checks: Sequence[Mapping[str, Any]], where: Path) -> None:

@@ -12,8 +12,8 @@ from models.publishing import BundleStore, open_store
 from models.registry import Registry
 from pipelines import run
 from pipelines.bundle import CANDIDATE
+from pipelines.deploying import publish_aliases
 from pipelines.params import read_params
-from pipelines.promote import publish_aliases
 
 logger = logging.getLogger(__name__)
 

@@ -28,9 +28,9 @@ from pipelines import run
 from pipelines.bundle import CANDIDATE
 from pipelines.collect import Collected, collect_here, opened_store
 from pipelines.decisions import champion_of, keep
+from pipelines.deploying import SHARE, promote
 from pipelines.gate import decide_now
 from pipelines.params import Params, read_params
-from pipelines.promote import SHARE, promote
 from pipelines.register import register
 from pipelines.reproduction import StageDone, follow, render_stages, reproduce
 from pipelines.score import find_bundle

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, Field, JsonValue
 
+from data.log_lines import anonymous_traceback
 from data.schema import ArmKind, Detail, Prediction, Record, Ticket
 from models.deployment import Arm, Challenger, Deployment, Shadow, Withheld
 from serving.arms import (
@@ -24,8 +25,8 @@ from serving.arms import (
 from serving.asking import Asking
 from serving.assistants import Assistants
 from serving.batching import Batcher
+from serving.cache import AnswerCache
 from serving.correlation import current_correlation
-from serving.edge import anonymous_traceback
 from serving.running import kinds
 from serving.settings import Settings
 from serving.shadows import Shadows, Showing
@@ -113,6 +114,11 @@ class Answering:
         self._shadows = shadows
         self._keep = keep
         self._tickets: Counter[tuple[ArmKind, str]] = Counter()
+
+    @property
+    def cache(self) -> AnswerCache | None:
+        """What remembers answers; None where nothing does."""
+        return self._asking.cache
 
     async def answer(
         self,

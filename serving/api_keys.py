@@ -49,14 +49,14 @@ class ApiKeys:
             self._look()
         parts = split_key(presented)
         if parts is None:
-            raise CredentialRefusedError("this is not the shape of a key")
+            raise CredentialRefusedError("this is not the shape of a key", "malformed")
         id, secret = parts
         key, principal = self._keys.get(id, (None, None))
         if not (key or _DUMMY).opens_with(secret) or key is None or principal is None:
-            raise CredentialRefusedError(UNKNOWN)
+            raise CredentialRefusedError(UNKNOWN, "unknown")
         state = key.state(datetime.now(UTC))
         if state != "valid":
-            raise CredentialRefusedError(f"the key is {state}")
+            raise CredentialRefusedError(f"the key is {state}", state)
         return principal
 
     def _look(self) -> None:

@@ -26,22 +26,18 @@ from serving.arms import Keep
 from serving.assistants import Assistants
 from serving.batching import Batcher
 from serving.clients import Client, Clients
-from serving.contract import (
+from serving.contract import BatchPrediction, ModelCard, Similar, SimilarTo
+from serving.edge import LastResort
+from serving.examples import (
     DECISION,
     OTHER_PREDICTION,
     OTHER_TICKET,
     PREDICTION,
     SIMILAR,
     TICKET,
-    BatchPrediction,
-    ModelCard,
-    Similar,
-    SimilarTo,
     example,
     examples,
 )
-from serving.contract import problems as problem_docs
-from serving.edge import LastResort
 from serving.headers import ArmName, AssignmentKey, Customer
 from serving.health import Checkup
 from serving.identity import Identity
@@ -50,6 +46,7 @@ from serving.job_runner import JobRunner
 from serving.jobs import Jobs
 from serving.limits import check_nested, check_one, require_json
 from serving.partial import PARTIAL_BATCH, PartialBatch, PostedBatch, answer_partially
+from serving.problem_docs import problems as problem_docs
 from serving.settings import Settings
 from serving.shadows import Shadows
 from serving.telemetry import Telemetry
@@ -138,7 +135,8 @@ def create_app(
     keep = keep or (archive.keep if archive else None)
     answering = Answering(settings, assistants, batcher, telemetry, shadows, keep)
     clients = Clients(settings.max_waiting_per_client)
-    ticket_limit = edge_security.ticket_limit(settings)
+    limiter = edge_security.open_limiter(settings, telemetry.security)
+    ticket_limit = edge_security.ticket_limit(settings, limiter)
 
     async def answer(
         tickets: tuple[Ticket, ...],
@@ -281,13 +279,15 @@ def create_app(
         feedback_routes.install(app, archive, settings)
         review_routes.install(app, archive)
         history_routes.install(app, archive)
-    health_routes.install(app, Checkup(settings, assistants, archive, jobs, delivery))
+    checkup = Checkup(settings, assistants, archive, jobs, delivery, answering.cache, limiter)
+    health_routes.install(app, checkup)
 
     openapi.install(app, settings)
     pages.install(app)
     problems.install(app)
     guard.install(app)
-    edge_security.install(app, settings, identity or Identity.of(settings))
+    identity = identity or Identity.of(settings, telemetry.security.refused)
+    edge_security.install(app, settings, identity, limiter)
     app.add_middleware(LastResort)
     app.add_middleware(BodyLimits, settings=settings)
     edge_security.install_headers(app, settings)

@@ -22,7 +22,7 @@ class Asking:
         self._settings = settings
         self._batcher = batcher
         self._telemetry = telemetry
-        self._cache = AnswerCache.find(settings, telemetry.cache)
+        self.cache = AnswerCache.find(settings, telemetry.cache)
 
     async def ask(
         self,
@@ -61,7 +61,7 @@ class Asking:
     ) -> list[Prediction]:
         """The answers of one bundle, those computed before among them."""
         assistant = running.answering(version, detail)
-        if self._cache is None:
+        if self.cache is None:
             return await self._timed(version, assistant, tickets)
         asked = Asked(
             version=version,
@@ -70,7 +70,7 @@ class Asking:
             cascade=self._settings.cascade,
             lost=running.deployment.withheld_of(version),
         )
-        return await self._cache.answer(
+        return await self.cache.answer(
             asked, tickets, lambda missing: self._timed(version, assistant, missing)
         )
 

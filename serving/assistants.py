@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from data.errors import BundleError
+from data.log_lines import anonymous_traceback
 from data.schema import ArmKind
 from models.deployment import Deployment
 from models.manifest import Manifest
 from serving.batching import Assistant
-from serving.edge import anonymous_traceback
 from serving.freeing import Former
 from serving.problems import NotReadyError
 from serving.running import Running, Serving, kinds, reduced

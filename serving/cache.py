@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol, Self
 
 from data.schema import Detail, Prediction, Ticket
@@ -35,6 +36,9 @@ class AnswerStore(Protocol):
     What is not found is claimed before it is computed, and released after it was put or given up.
     What others of those who share the store compute meanwhile can be waited for.
     """
+
+    @property
+    def away_since(self) -> datetime | None: ...
 
     async def find(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
 
@@ -115,6 +119,11 @@ class AnswerCache:
             return cls(shared, erasures, metrics, derive(settings.salt, "answers: names"))
         store = MemoryAnswers(settings.cache_mib << 20, settings.cache_seconds, metrics.held)
         return cls(store, erasures, metrics)
+
+    @property
+    def away_since(self) -> datetime | None:
+        """Since when nothing is remembered, as the store cannot be reached; None while it can."""
+        return self._store.away_since
 
     async def answer(
         self, asked: Asked, tickets: Sequence[Ticket], compute: Compute

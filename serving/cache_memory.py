@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 ENTRY_BYTES = 300
 """What an entry takes beside its content: key, tuple, number, headers of objects, place in the
@@ -46,6 +47,11 @@ class MemoryAnswers:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def away_since(self) -> datetime | None:
+        """Never: nothing is asked that could be away."""
+        return None
 
     async def find(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """What is remembered under each key, in order."""

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from serving.cache_metrics import CacheMetrics
@@ -72,6 +73,11 @@ class RedisAnswers:
         self._claims: dict[bytes, _Claim] = {}
         self._to_clear = False
         self._ending: set[asyncio.Task[object]] = set()
+
+    @property
+    def away_since(self) -> datetime | None:
+        """Since when Redis does not answer; None while it does."""
+        return self._circuit.away_since
 
     async def find(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """What is remembered under each key, in order."""

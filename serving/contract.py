@@ -1,4 +1,4 @@
-"""The shapes of the HTTP contract that are not records of the house, and their examples."""
+"""The shapes of the HTTP contract that are not records of the house, and its document."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,136 +8,20 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import Field, JsonValue
 
-from data.errors import ConflictError, StoreError
 from data.schema import Neighbour, Prediction, Record, Ticket
 from models.deployment import Withheld
 from models.manifest import Manifest
 from models.runtime_choice import RuntimeChoice
 from serving.assistants import Assistants, State
+from serving.examples import EXAMPLES
 from serving.faults import InvalidField
-from serving.problems import (
-    KINDS,
-    MEDIA_TYPE,
-    ErasedError,
-    ForbiddenError,
-    HeaderError,
-    HostError,
-    JobsFullError,
-    KeysUnavailableError,
-    Kind,
-    NotFoundError,
-    ParametersError,
-    Problem,
-    RateLimitedError,
-    RemoteError,
-    kind_of_status,
-)
+from serving.problems import Problem
 from serving.settings import Settings
 
 FALLBACK_WARNING = (
     "This model was trained on the bundled sample, which is synthetic, because the real data set "
     "was not available. It shows how the service works; do not route real tickets with it."
 )
-
-TICKET: dict[str, JsonValue] = {
-    "id": "T-1042",
-    "subject": "VPN keeps disconnecting",
-    "text": "Since this morning the VPN drops every few minutes. I restarted the laptop twice, "
-    "it did not help. Could somebody have a look?",
-    "language": "en",
-}
-"""The ticket of the documentation; invented, as are the labels of its answer."""
-
-OTHER_TICKET: dict[str, JsonValue] = {
-    "id": "T-1043",
-    "subject": "New keyboard",
-    "text": "The space bar of my keyboard is broken, please order a new one.",
-}
-
-PREDICTION: dict[str, JsonValue] = {
-    "ticket_id": "T-1042",
-    "bundle": "your-tickets-1f0c2a9b",
-    "fallback": False,
-    "language": "en",
-    "targets": {
-        "team": {
-            "label": "networking",
-            "confidence": 0.97,
-            "decision": "auto",
-            "reason": "certified",
-            "threshold": 0.81,
-            "shortlist": [],
-            "words": [{"word": "vpn", "weight": 2.4}, {"word": "disconnecting", "weight": 0.9}],
-            "evidence": [],
-        }
-    },
-    "sentiment": {"label": "neutral", "probability": 0.83},
-    "entities": [],
-    "novelty": 0.61,
-    "similar": [
-        {
-            "id": "T-0871",
-            "similarity": 0.88,
-            "labels": {"team": "networking"},
-            "resolution": "Replaced the VPN profile",
-        }
-    ],
-    "degraded": [],
-    "tier": None,
-}
-
-DECISION: dict[str, JsonValue] = {
-    **PREDICTION,
-    "targets": {
-        "team": {
-            "label": "networking",
-            "confidence": 0.98,
-            "decision": "auto",
-            "reason": "certified",
-            "threshold": 0.93,
-            "shortlist": [],
-            "words": [],
-            "evidence": [],
-        }
-    },
-    "sentiment": None,
-    "novelty": None,
-    "similar": [],
-    "tier": "linear",
-}
-"""The answer to the same ticket where only the decision is asked for."""
-
-OTHER_PREDICTION: dict[str, JsonValue] = {
-    **PREDICTION,
-    "ticket_id": "T-1043",
-    "similar": [],
-    "targets": {
-        "team": {
-            "label": "workplace",
-            "confidence": 0.62,
-            "decision": "review",
-            "reason": "below_threshold",
-            "threshold": 0.79,
-            "words": [{"word": "keyboard", "weight": 1.7}],
-            "evidence": [],
-            "shortlist": [
-                {"label": "workplace", "probability": 0.62},
-                {"label": "purchasing", "probability": 0.35},
-            ],
-        }
-    },
-}
-
-SIMILAR: dict[str, JsonValue] = {
-    "bundle": "your-tickets-1f0c2a9b",
-    "neighbours": PREDICTION["similar"],
-    "support": {"team": [{"label": "networking", "tickets": 1}]},
-}
-
-EXAMPLES: dict[type[Record], dict[str, JsonValue]] = {
-    Ticket: TICKET,
-    Prediction: PREDICTION,
-}
 
 
 class Batch(Record):
@@ -273,93 +157,6 @@ def runtime_of(assistant: object) -> RuntimeChoice | None:
     """What computes the networks of an assistant; None where it does not say."""
     found = getattr(getattr(assistant, "facts", None), "runtime", None)
     return found if isinstance(found, RuntimeChoice) else None
-
-
-def example(media: JsonValue, description: str = "OK") -> dict[str, Any]:
-    """A response's documentation with its example."""
-    return {"description": description, "content": {"application/json": {"example": media}}}
-
-
-def examples(description: str = "OK", **media: JsonValue) -> dict[str, Any]:
-    """A response's documentation with several examples by name."""
-    told = {name: {"value": value} for name, value in media.items()}
-    return {"description": description, "content": {"application/json": {"examples": told}}}
-
-
-FAULT: dict[str, JsonValue] = {
-    "detail": "1 field is not valid",
-    "errors": [
-        {
-            "pointer": "#/text",
-            "message": "String should have at least 1 character",
-            "type": "string_too_short",
-        }
-    ],
-    "error_count": 1,
-}
-
-
-HEADER_FAULT: dict[str, JsonValue] = {
-    "detail": "1 header is not valid",
-    "errors": [
-        {
-            "pointer": "#/X-Customer",
-            "message": "String should have at least 1 character",
-            "type": "string_too_short",
-        }
-    ],
-    "error_count": 1,
-}
-
-NAMED_BY_ROUTES = frozenset(
-    {
-        ConflictError, StoreError, NotFoundError, ParametersError, HeaderError, ErasedError,
-        JobsFullError, ForbiddenError, RemoteError, HostError, RateLimitedError,
-        KeysUnavailableError,
-    }
-)  # fmt: skip
-"""Problems that a route has only if it names them, and not because it has one of their status."""
-
-
-def problems(*told: int | type[Exception]) -> dict[int | str, dict[str, Any]]:
-    """The documentation of the problems a route may answer, an example of each type.
-
-    A status stands for all problems that have it, those left out that a route names.
-    """
-    by_status: dict[int, list[Kind]] = {}
-    for one in told:
-        if isinstance(one, int):
-            ours = [
-                kind
-                for key, kind in KINDS.items()
-                if kind.status == one and not isinstance(key, int) and key not in NAMED_BY_ROUTES
-            ]
-            by_status.setdefault(one, []).extend(ours or [kind_of_status(one)])
-        else:
-            by_status.setdefault(KINDS[one].status, []).append(KINDS[one])
-    documented: dict[int | str, dict[str, Any]] = {}
-    for status, kinds in by_status.items():
-        examples = {kind.name: {"value": _told(kind)} for kind in kinds}
-        schema = {"$ref": "#/components/schemas/Problem"}
-        documented[status] = {
-            "description": " or ".join(kind.title for kind in kinds),
-            "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
-        }
-        if status in {429, 503}:
-            documented[status]["headers"] = {
-                "Retry-After": {
-                    "description": "seconds after which to try again",
-                    "schema": {"type": "integer", "minimum": 1},
-                }
-            }
-    return documented
-
-
-def _told(kind: Kind) -> dict[str, JsonValue]:
-    told: dict[str, JsonValue] = {"type": kind.type, "title": kind.title, "status": kind.status}
-    if kind == KINDS[HeaderError]:
-        return told | HEADER_FAULT
-    return told | FAULT if kind.status == 422 else told
 
 
 def document(app: FastAPI, settings: Settings) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any, Self
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from data.log_lines import anonymous_traceback
 from data.schema import Prediction, Record, Ticket
-from serving.contract import PREDICTION
-from serving.edge import anonymous_traceback
+from serving.examples import PREDICTION
 from serving.faults import fault, invalid_fields, told_invalid
 from serving.limits import too_long
 from serving.problems import KINDS, Problem, ServingError, erased_problem

@@ -1,30 +1,16 @@
 """The outermost layers: what nobody expected, and what others answered in our place."""
 
 import logging
-import traceback
 import uuid
 from collections.abc import Callable, Collection
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from data.log_lines import anonymous_traceback
 from serving.problems import KINDS, MEDIA_TYPE, NotReadyError, kind_of_status, problem_response
 
 logger = logging.getLogger(__name__)
-
-
-def anonymous_traceback(error: BaseException) -> str:
-    """Types and lines of an exception and its causes, without messages.
-
-    A message may quote what was being worked on, and that is a customer's text.
-    """
-    parts: list[str] = []
-    current: BaseException | None = error
-    while current is not None and len(parts) < 5:
-        frames = "".join(traceback.format_tb(current.__traceback__))
-        parts.append(f"{frames}{type(current).__module__}.{type(current).__qualname__}")
-        current = current.__cause__ or current.__context__
-    return "\n\nafter\n\n".join(parts)
 
 
 class LastResort:

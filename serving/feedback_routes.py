@@ -12,14 +12,14 @@ from data.errors import ConflictError, StoreError
 from data.schema import NonEmpty, Record
 from data.store import Feedback, FeedbackStatus, Verdict
 from serving.archive import Archive
-from serving.contract import example
-from serving.contract import problems as problem_docs
 from serving.correlation import current_correlation
+from serving.examples import example
 from serving.faults import fault, refusal
 from serving.feedback import Kept, Taken, UnansweredTargetsError
 from serving.headers import IdempotencyKey
 from serving.limits import require_json
 from serving.principals import Caller, Principal
+from serving.problem_docs import problems as problem_docs
 from serving.problems import HeaderError
 from serving.settings import Settings
 

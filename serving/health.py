@@ -1,4 +1,4 @@
-"""What the service stands on, each looked at for itself: store, bundle, spool, disk, webhooks.
+"""What the service stands on, each looked at for itself: store, bundle, cache, disk and others.
 
 The probes (`/livez`, `/readyz`) tell whether to restart or to send requests. This tells a person
 what is wrong when something is.
@@ -7,6 +7,7 @@ what is wrong when something is.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import psutil
@@ -16,7 +17,10 @@ from data.errors import StoreError, TicketAssistantError
 from data.schema import Record
 from serving.archive import Archive
 from serving.assistants import Assistants
+from serving.cache import AnswerCache
+from serving.edge_security import limits_any
 from serving.jobs import Jobs
+from serving.rate_limits import Limiter
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ class Checkup:
     Parameters
     ----------
     delivery : of webhooks; None where nobody is told of anything
+    cache : of answers; None where nothing is remembered
+    limiter : counts what callers ask
     """
 
     def __init__(
@@ -64,16 +70,23 @@ class Checkup:
         archive: Archive | None = None,
         jobs: Jobs | None = None,
         delivery: "Delivery | None" = None,
+        cache: AnswerCache | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self._settings = settings
         self._assistants = assistants
         self._archive = archive
         self._jobs = jobs
         self._delivery = delivery
+        self._cache = cache
+        self._limiter = limiter
 
     async def look(self) -> Health:
         """The state of every part, now; asks the store, so it takes as long as that may."""
-        parts = {"bundle": self._bundle(), "cache": self._cache(), "disk": self._disk()}
+        parts = {
+            "bundle": self._bundle(), "cache": self._answers(), "disk": self._disk(),
+            "rate_limits": self._rate_limits(),
+        }  # fmt: skip
         if self._archive is not None:
             parts["store"] = await self._store(self._archive)
             parts["spool"] = await guarded(self._spool, self._archive)
@@ -96,9 +109,16 @@ class Checkup:
             return Part(state="degraded", reason="a published bundle does not run", facts=facts)
         return Part(state="up", facts=facts)
 
-    def _cache(self) -> Part:
-        kind = self._settings.cache
-        return Part(state="off") if kind == "off" else Part(state="up", facts={"kind": kind})
+    def _answers(self) -> Part:
+        if self._cache is None:
+            return Part(state="off")
+        return shared(self._settings.cache, self._cache.away_since, "every answer is computed")
+
+    def _rate_limits(self) -> Part:
+        if self._limiter is None or not limits_any(self._settings):
+            return Part(state="off")
+        kind = "redis" if self._settings.redis else "process"
+        return shared(kind, self._limiter.away_since, "each worker counts for itself")
 
     def _disk(self) -> Part:
         folder = self._settings.spool.resolve()
@@ -151,6 +171,17 @@ class Checkup:
         if number >= jobs.max_unfinished:
             return Part(state="degraded", reason="no further job is taken", facts=facts)
         return Part(state="up", facts=facts)
+
+
+def shared(kind: str, away_since: datetime | None, meanwhile: str) -> Part:
+    """What workers share as long as Redis answers, and can do without."""
+    if away_since is None:
+        return Part(state="up", facts={"kind": kind})
+    return Part(
+        state="degraded",
+        reason=f"Redis does not answer: {meanwhile}",
+        facts={"kind": kind, "since": away_since.isoformat(timespec="seconds")},
+    )
 
 
 async def guarded(look: Callable[[Archive], Awaitable[Part]], archive: Archive) -> Part:

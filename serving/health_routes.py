@@ -3,9 +3,9 @@
 from fastapi import FastAPI
 from pydantic import JsonValue
 
-from serving.contract import example
-from serving.contract import problems as problem_docs
+from serving.examples import example
 from serving.health import Checkup, Health
+from serving.problem_docs import problems as problem_docs
 
 HEALTH: JsonValue = {
     "state": "degraded",

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field, JsonValue
 
 from data.schema import ArmKind, Prediction, Record, Ticket
 from data.store import MAX_PAGE, Answered, Query, StoredFeedback
-from serving.contract import OTHER_PREDICTION, OTHER_TICKET
+from serving.examples import OTHER_PREDICTION, OTHER_TICKET
 
 
 class KeptTicket(Ticket):

@@ -13,11 +13,11 @@ from data.errors import DataError, StoreError
 from data.export import Form, pieces
 from data.store import Erasure
 from serving.archive import Archive, ErasedEverywhere
-from serving.contract import example
-from serving.contract import problems as problem_docs
+from serving.examples import example
 from serving.faults import refusal
 from serving.history import KEPT, KeptPage, KeptPrediction, Search
 from serving.principals import Caller
+from serving.problem_docs import problems as problem_docs
 from serving.problems import NotFoundError, ParametersError
 
 ACTOR = "api"

@@ -1,7 +1,7 @@
 """Who asks is decided here, once, before anything else looks at a request."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from data.keys import PREFIX
 from serving.api_keys import ApiKeys
 from serving.permissions import ANONYMOUS
-from serving.principals import DEVELOPER, NOBODY, CredentialRefusedError, Principal
+from serving.principals import (
+    DEVELOPER,
+    NOBODY,
+    CredentialKind,
+    CredentialRefusedError,
+    Principal,
+    RefusalReason,
+)
 from serving.problems import KINDS, KeysUnavailableError, RemoteError, problem_response
 from serving.settings import Settings
 
@@ -32,6 +39,9 @@ TO_LET_OTHERS_IN = "set TICKETS_PROFILE=production to let others in"
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+Count = Callable[[CredentialKind, RefusalReason], object]
+"""Told of every credential that is refused."""
+
 
 class Identity:
     """Decides who asks.
@@ -40,6 +50,7 @@ class Identity:
     ----------
     open_here : whether requests of this machine need no credential, and others are refused
     keys, tokens : what can tell who asks
+    count : told of every credential that is refused
     """
 
     def __init__(
@@ -48,14 +59,16 @@ class Identity:
         keys: ApiKeys | None = None,
         tokens: "Tokens | None" = None,
         nobody: Principal = NOBODY,
+        count: Count = lambda kind, reason: None,
     ) -> None:
         self.open_here = open_here
         self._keys = keys
         self._tokens = tokens
         self._nobody = DEVELOPER if open_here else nobody
+        self._count = count
 
     @classmethod
-    def of(cls, settings: Settings) -> "Identity":
+    def of(cls, settings: Settings, count: Count = lambda kind, reason: None) -> "Identity":
         """As an installation asks for it."""
         open_here = settings.profile == "development"
         keys = None if settings.key_file is None else ApiKeys(settings.key_file)
@@ -79,7 +92,7 @@ class Identity:
                 TO_LET_OTHERS_IN,
             )
         hidden = frozenset() if settings.open_docs else frozenset({"docs:read"})
-        return cls(open_here, keys, tokens, Principal("", ANONYMOUS - hidden))
+        return cls(open_here, keys, tokens, Principal("", ANONYMOUS - hidden), count)
 
     async def find(self, headers: Headers) -> Principal:
         """Who asks, by the credential that the headers show.
@@ -98,26 +111,29 @@ class Identity:
         if not shown:
             return self._nobody
         if len(shown) > 1:
-            return self._refused("more than one credential is shown")
+            return self._refused("more than one credential is shown", "unclear", "malformed")
         scheme, _, credential = shown[0].partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
-            return self._refused("a credential is shown as `Authorization: Bearer …`")
+            fault = "a credential is shown as `Authorization: Bearer …`"
+            return self._refused(fault, "unclear", "malformed")
         try:
             return await self._known(credential)
         except CredentialRefusedError as error:
-            return self._refused(str(error))
+            kind: CredentialKind = "key" if credential.startswith(PREFIX) else "token"
+            return self._refused(str(error), kind, error.reason)
 
     async def _known(self, credential: str) -> Principal:
         if credential.startswith(PREFIX):
             if self._keys is None:
-                raise CredentialRefusedError("no keys are accepted here")
+                raise CredentialRefusedError("no keys are accepted here", "not_accepted")
             return self._keys.find(credential)
         if self._tokens is None:
-            raise CredentialRefusedError("no tokens are accepted here")
+            raise CredentialRefusedError("no tokens are accepted here", "not_accepted")
         return await self._tokens.find(credential)
 
-    def _refused(self, fault: str) -> Principal:
+    def _refused(self, fault: str, kind: CredentialKind, reason: RefusalReason) -> Principal:
+        self._count(kind, reason)
         return Principal("", NOBODY.permissions & self._nobody.permissions, fault)
 
 

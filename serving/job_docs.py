@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from serving.contract import OTHER_TICKET, TICKET
+from serving.examples import OTHER_TICKET, TICKET
 from serving.problems import KINDS, MEDIA_TYPE
 
 RETRY_AFTER = {

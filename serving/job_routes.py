@@ -10,8 +10,8 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from serving.contract import example
 from serving.each import ANSWERED, REFUSED, Answered
+from serving.examples import example
 from serving.faults import refusal
 from serving.headers import Customer
 from serving.job_bodies import LINES, PATH, ROUGHLY, as_lines, receive_lines

@@ -10,11 +10,11 @@ from typing import ParamSpec, TypeVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.errors import StoreError
+from data.log_lines import anonymous_traceback
 from data.schema import Prediction, Ticket
 from data.store import Erasure
 from serving.correlation import Cause, caused_by
 from serving.each import answer_each, read_line
-from serving.edge import anonymous_traceback
 from serving.job_claim import Claim, claim
 from serving.job_lines import read_ticket_id
 from serving.jobs import Jobs

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from data.errors import StoreError
+from data.log_lines import anonymous_traceback
 from data.store import Event
 from evaluation.checked import DRIFT, LIVE, DriftTold, LiveTold, read_told
-from serving.edge import anonymous_traceback
 from serving.monitor_metrics import MonitorMetrics
 from serving.running import Running
 

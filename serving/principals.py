@@ -1,16 +1,29 @@
 """Who asks, as decided at the edge and carried in the request's scope."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 from starlette.types import Scope
 
 from serving.permissions import ADMIN, ANONYMOUS, Permission
 
+CredentialKind = Literal["key", "token", "unclear"]
+"""What was shown; `unclear`: neither can be told."""
+
+RefusalReason = Literal[
+    "malformed", "unknown", "expired", "revoked", "early", "audience", "issuer", "invalid",
+    "not_accepted",
+]  # fmt: skip
+"""Why a credential is worth nothing: a few words, as they are a label of metrics."""
+
 
 class CredentialRefusedError(Exception):
     """A key or token is worth nothing; the message may be told to whoever showed it."""
+
+    def __init__(self, told: str, reason: RefusalReason) -> None:
+        super().__init__(told)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

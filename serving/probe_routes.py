@@ -4,7 +4,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 
 from serving.assistants import Assistants
-from serving.contract import problems as problem_docs
+from serving.problem_docs import problems as problem_docs
 from serving.telemetry import Telemetry
 
 

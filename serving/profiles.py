@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MIN_SECRET = 16
 """Characters of a secret, at least: 64 bits where they are random hex digits."""
 
+SEPARATOR = "; "
+"""Between two faults; in none of them."""
+
 PLACEHOLDERS = re.compile(
     r"((change[-_ ]?me|password|secret|example|default|placeholder|todo|admin|postgres|tickets?"
     r"|test|x|\*|\.|<[^>]*>|\$\{[^}]*\})[-_ !0-9]*)+",
@@ -31,7 +34,10 @@ def faults_of(settings: "Settings") -> list[str]:
     if settings.profile == "development":
         return told
     if len(settings.salt) < MIN_SECRET:
-        told.append(f"salt: production needs {MIN_SECRET} characters that nobody can guess")
+        told.append(
+            f"salt: production needs {MIN_SECRET} characters that nobody can guess: "
+            "`openssl rand -hex 32` prints some"
+        )
     elif PLACEHOLDERS.fullmatch(settings.salt):
         told.append("salt: this one stands in examples")
     for name in ("store", "redis", "cache_url"):
@@ -39,7 +45,10 @@ def faults_of(settings: "Settings") -> list[str]:
         if found and PLACEHOLDERS.fullmatch(found["password"]):
             told.append(f"{name}: its password stands in examples")
     if settings.key_file is None and not settings.jwt_issuer:
-        told.append("key_file or jwt_issuer: production has to know who asks")
+        told.append(
+            "key_file or jwt_issuer: production has to know who asks: "
+            "`python -m serving.keys create` makes a file of keys"
+        )
     elif settings.key_file is not None and (fault := _key_fault(settings.key_file)):
         told.append(f"key_file: {fault}")
     return told

@@ -4,6 +4,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,6 +45,10 @@ class Taken(NamedTuple):
 class Limiter(Protocol):
     """Counts requests."""
 
+    @property
+    def away_since(self) -> datetime | None:
+        """Since when workers count each for itself instead of together; None while they do not."""
+
     async def take(self, caller: str, quota: Quota, cost: int = 1) -> Taken:
         """Count a request, or so many tickets, unless that is too much."""
 
@@ -57,6 +62,11 @@ class Buckets:
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+    @property
+    def away_since(self) -> datetime | None:
+        """Never: nothing is asked that could be away."""
+        return None
 
     async def take(self, caller: str, quota: Quota, cost: int = 1) -> Taken:
         """Count a request; see `Limiter`."""

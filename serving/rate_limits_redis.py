@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from serving.rate_limits import Buckets, Limiter, Quota, Taken
@@ -37,6 +38,7 @@ class RedisLimiter:
     ----------
     script : runs TAKE with keys and args
     circuit : asks Redis while it answers
+    alone : told of every request that is counted here alone
     """
 
     def __init__(
@@ -44,16 +46,24 @@ class RedisLimiter:
         script: Callable[..., Awaitable[Any]],
         circuit: Circuit,
         clock: Callable[[], float] = time.monotonic,
+        alone: Callable[[], object] = lambda: None,
     ) -> None:
         self._script = script
         self._circuit = circuit
         self._alone = Buckets(clock)
+        self._tell_alone = alone
+
+    @property
+    def away_since(self) -> datetime | None:
+        """Since when Redis does not answer; None while it does."""
+        return self._circuit.away_since
 
     async def take(self, caller: str, quota: Quota, cost: int = 1) -> Taken:
         """Count a request; see `Limiter`."""
         keys, args = [name_of(caller, quota)], [quota.limit, quota.seconds, cost]
         found = await self._circuit.ask(lambda: self._script(keys=keys, args=args))
         if found is None:
+            self._tell_alone()
             return await self._alone.take(caller, quota, cost)
         return Taken(bool(found[0]), float(found[1]))
 
@@ -63,7 +73,7 @@ def name_of(caller: str, quota: Quota) -> str:
     return f"tickets:rate:{quota.name}:{hashlib.sha256(caller.encode()).hexdigest()[:32]}"
 
 
-def open_limiter(url: str, timeout: float) -> Limiter:
+def open_limiter(url: str, timeout: float, alone: Callable[[], object] = lambda: None) -> Limiter:
     """A limiter that counts in the Redis of this address, which is asked with the first request.
 
     Raises
@@ -73,4 +83,4 @@ def open_limiter(url: str, timeout: float) -> Limiter:
     """
     client, errors = open_redis(url, timeout, "the setting redis")
     circuit = Circuit("the Redis of the limits", client.ping, errors, timeout)
-    return RedisLimiter(client.register_script(TAKE), circuit)
+    return RedisLimiter(client.register_script(TAKE), circuit, alone=alone)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -44,11 +45,17 @@ class Circuit:
         self._failed = failed
         self._pause = pause
         self._looking: asyncio.Task[None] | None = None
+        self._away_since: datetime | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether nobody asks at this moment."""
         return self._looking is not None
+
+    @property
+    def away_since(self) -> datetime | None:
+        """When the first answer failed to come; None while answers come."""
+        return self._away_since
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """What the call gives; None where it is not to be had."""
@@ -62,6 +69,7 @@ class Circuit:
             if not self.is_open:
                 # The message may hold the address, and with it the password.
                 logger.warning("%s does not answer: %s", self._name, type(error).__name__)
+                self._away_since = datetime.now(UTC)
                 self._looking = asyncio.create_task(self._look())
             return None
 
@@ -77,3 +85,4 @@ class Circuit:
             break
         logger.info("%s answers again", self._name)
         self._looking = None
+        self._away_since = None

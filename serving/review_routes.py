@@ -8,9 +8,9 @@ from pydantic import StringConstraints
 from data.errors import StoreError
 from data.store import MAX_PAGE
 from serving.archive import Archive
-from serving.contract import example
-from serving.contract import problems as problem_docs
+from serving.examples import example
 from serving.history import REVIEW
+from serving.problem_docs import problems as problem_docs
 from serving.problems import ParametersError
 from serving.review import Review, ReviewItem
 

@@ -40,10 +40,21 @@ class SecretFiles(PydanticBaseSettingsSource):
         return value, field_name, self.field_is_complex(field)
 
     def __call__(self) -> dict[str, Any]:
-        """Setting -> value, of those that have a file."""
+        """Setting -> value, of those that have a file.
+
+        Raises
+        ------
+        SettingsError
+            As `get_field_value`, or if a file should hold JSON and does not.
+        """
         found: dict[str, Any] = {}
         for name, field in self.settings_cls.model_fields.items():
             value, key, is_complex = self.get_field_value(field, name)
-            if value is not None:
+            if value is None:
+                continue
+            try:
                 found[key] = self.prepare_field_value(name, field, value, is_complex)
+            except ValueError:
+                variable = f"{self.config.get('env_prefix', '')}{name}{SUFFIX}".upper()
+                raise SettingsError(f"{variable}: what the file holds is no JSON") from None
         return found

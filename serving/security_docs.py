@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serving.contract import problems
 from serving.edge_security import quotas_of
 from serving.permissions import ANONYMOUS, GRANTED, ROLES, ROUTES, Permission
+from serving.problem_docs import problems
 from serving.problems import (
     ForbiddenError,
     HostError,

@@ -2,7 +2,7 @@
 
 The SDK would collect requests, local variables and messages of exceptions by itself, all of which
 may quote a ticket. So its integrations stay off, an event is made of each log line of level error,
-which holds ids, types and places (`serving.edge`), and whatever else the SDK adds is taken out.
+which holds ids, types and places (`data.log_lines`), and whatever else the SDK adds is taken out.
 """
 
 import logging

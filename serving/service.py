@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.edge import ForeignErrors, OnlyOurs
 from serving.job_runner import RunsJobs
 from serving.secure_headers import SecureHeaders
-from serving.settings import Settings
+from serving.starting import read_settings, require_files
 
 if TYPE_CHECKING:
     from data.outbox import Outbox
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 # Here and below, what only a worker needs is imported where it is used: BentoML's parent process
 # imports this module first, and a worker is started when it has.
-settings = Settings()
+settings = read_settings()
+require_files(settings)
 
 if "uvicorn" in sys.modules:
     # A worker, which listens when this is imported; BentoML's parent process never does.

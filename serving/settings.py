@@ -10,7 +10,7 @@ from data.schema import MAX_TEXT
 from models.runtime import RUNTIMES, TORCH
 from models.runtime_choice import AUTO, Precision
 from serving.capacity import count_workers
-from serving.profiles import MIN_SECRET, faults_of
+from serving.profiles import MIN_SECRET, SEPARATOR, faults_of
 from serving.security_settings import SecuritySettings
 from serving.watch_settings import WatchSettings
 
@@ -218,7 +218,7 @@ class Settings(SecuritySettings, WatchSettings):
     @model_validator(mode="after")
     def _keeps_others_out(self) -> Self:
         if faults := faults_of(self):
-            raise ValueError("; ".join(faults))
+            raise ValueError(SEPARATOR.join(faults))
         return self
 
     @model_validator(mode="after")

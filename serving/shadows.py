@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from data.errors import ModelError
+from data.log_lines import anonymous_traceback
 from serving.arms import Recorder, Told, new_id
-from serving.edge import anonymous_traceback
 from serving.running import Serving
 from serving.telemetry import Dropped
 

@@ -26,6 +26,7 @@ from models.manifest import Manifest
 from serving.arms import Told
 from serving.cache_metrics import CacheMetrics
 from serving.correlation import current, note_step
+from serving.security_metrics import SecurityMetrics
 
 MAX_LABELS = 200
 """Labels of one target that get time series of their own; the rest are counted as `(other)`."""
@@ -54,6 +55,7 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.registry = registry
         self.cache = CacheMetrics(registry)
+        self.security = SecurityMetrics(registry)
         self.requests = Counter(
             "tickets_http_requests", "Requests answered", ["method", "route", "status"],
             registry=registry,

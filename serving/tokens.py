@@ -15,7 +15,7 @@ import jwt
 from jwt import exceptions as faults
 
 from serving.permissions import GRANTED, permissions_of
-from serving.principals import CredentialRefusedError, Principal
+from serving.principals import CredentialRefusedError, Principal, RefusalReason
 from serving.token_keys import Keys
 
 MAX_TOKEN = 8192
@@ -28,15 +28,20 @@ MAX_SUBJECT = 150
 
 REQUIRED = ("exp", "iat", "iss", "aud", "sub")
 
-TOLD: dict[type[Exception], str] = {
-    faults.ExpiredSignatureError: "the token is expired",
-    faults.ImmatureSignatureError: "the token is not valid yet",
-    faults.InvalidAudienceError: "the token is for another audience",
-    faults.InvalidIssuerError: "the token is of another issuer",
-    faults.MissingRequiredClaimError: "the token lacks one of exp, iat, iss, aud, sub",
-    faults.InvalidAlgorithmError: "the token is signed with an algorithm that is not accepted",
-}
-"""What may be told of a token that is refused."""
+TOLD: dict[type[Exception], tuple[str, RefusalReason]] = {
+    faults.ExpiredSignatureError: ("the token is expired", "expired"),
+    faults.ImmatureSignatureError: ("the token is not valid yet", "early"),
+    faults.InvalidAudienceError: ("the token is for another audience", "audience"),
+    faults.InvalidIssuerError: ("the token is of another issuer", "issuer"),
+    faults.MissingRequiredClaimError: (
+        "the token lacks one of exp, iat, iss, aud, sub", "invalid",
+    ),
+    faults.InvalidAlgorithmError: (
+        "the token is signed with an algorithm that is not accepted", "invalid",
+    ),
+    faults.DecodeError: ("the token is not valid", "malformed"),
+}  # fmt: skip
+"""What may be told of a token that is refused, and what is counted."""
 
 
 class _Known(NamedTuple):
@@ -85,14 +90,14 @@ class Tokens:
             If the issuer's keys are not known.
         """
         if len(token) > MAX_TOKEN:
-            raise CredentialRefusedError("the token is too long")
+            raise CredentialRefusedError("the token is too long", "malformed")
         self._keys.follow()
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         known = self._known.get(digest)
         if known is not None and known.generation == self._keys.generation:
             if known.expires > self._clock() - self._leeway:
                 return known.principal
-            raise CredentialRefusedError(TOLD[faults.ExpiredSignatureError])
+            raise CredentialRefusedError(*TOLD[faults.ExpiredSignatureError])
         claims, expires = await self._checked(token)
         principal = self._principal(claims)
         self._known[digest] = _Known(principal, expires, self._keys.generation)
@@ -107,7 +112,7 @@ class Tokens:
             key = await self._keys.find(kid)
             if key is None:
                 raise CredentialRefusedError(
-                    "the token is signed with a key the issuer does not show"
+                    "the token is signed with a key the issuer does not show", "unknown"
                 )
             claims = jwt.decode(
                 token,
@@ -120,14 +125,14 @@ class Tokens:
             )
             return claims, float(claims["exp"])
         except (faults.PyJWTError, ValueError, OverflowError, RecursionError) as error:
-            told = TOLD.get(type(error), "the token is not valid")
-            raise CredentialRefusedError(told) from None
+            told = TOLD.get(type(error), ("the token is not valid", "invalid"))
+            raise CredentialRefusedError(*told) from None
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         # A slash stands between an application and whom it speaks for, so none is left in a name.
         subject = quote(claims["sub"], safe="@|:+=.,~ ")
         if not 0 < len(subject) <= MAX_SUBJECT:
-            raise CredentialRefusedError("the token's subject is empty or too long")
+            raise CredentialRefusedError("the token's subject is empty or too long", "invalid")
         roles = [self._roles[name] for name in self._told_roles(claims) if name in self._roles]
         permissions = permissions_of("").union(*(permissions_of(role) for role in roles))
         return Principal(f"user:{subject}", permissions)

@@ -1,11 +1,12 @@
 """What an operator may turn about what is told of the service, and to whom."""
 
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from data.log_lines import LogFormat
 
 
 class WatchSettings(BaseSettings):
@@ -16,7 +17,7 @@ class WatchSettings(BaseSettings):
     )
 
     access_log: bool = Field(default=True, description="one line per request, without its content")
-    log_format: Literal["text", "json"] = Field(
+    log_format: LogFormat = Field(
         default="text", description="text: lines for people; json: one object a line"
     )
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from data.log_lines import TOLD
 from serving.correlation import HEADER, caused_by, read_cause
-from serving.logs import TOLD
 from serving.principals import principal_of
 from serving.telemetry import Telemetry
 

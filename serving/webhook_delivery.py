@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from data.errors import LockedError, StoreError
+from data.log_lines import anonymous_traceback
 from data.outbox_records import Depth
-from serving.edge import anonymous_traceback
 from serving.webhook_courier import Courier, Post, Terms
 from serving.webhook_endpoints import Endpoints
 from serving.webhook_metrics import WebhookMetrics

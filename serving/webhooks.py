@@ -19,7 +19,7 @@ from data.errors import DataError, TicketAssistantError
 from data.outbox import Outbox, open_outbox
 from data.outbox_events import announce_test
 from data.outbox_records import State
-from serving.settings import Settings
+from serving.starting import read_settings
 from serving.webhook_courier import HEADERS, Terms
 from serving.webhook_endpoints import Endpoints, read_endpoints
 from serving.webhook_posting import post
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if asked.command == "replay" and asked.all == bool(asked.id):
         parser.error("name events, or ask for --all")
-    settings = Settings()
+    settings = read_settings()
     try:
         if asked.command == "test":
             return send_test(asked.endpoint, read_endpoints(settings.webhooks))

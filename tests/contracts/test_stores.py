@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from data.errors import ConflictError, DataError
 from data.sql import open_sql_store
-from data.sql_engine import open_engine
-from data.sql_migrations import migrate
 from data.store import MAX_PAGE, Answered, Erasure, Event, Page, Query, Store, StoredPrediction
 from tests.postgres import Postgres
 from tests.stores import LABELS, NOON, MemoryStore, make_feedback, make_prediction, matches
@@ -28,11 +26,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         opened = open_sql_store(f"sqlite:///{tmp_path}/store.db")
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        url = server.new_database()
-        engine = open_engine(url)
-        migrate(engine)
-        engine.dispose()
-        opened = open_sql_store(url)
+        opened = open_sql_store(server.empty_store())
     opened.know_bundle("bundle-1", LABELS)
     yield opened
     opened.close()

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from data.sql import SqlStore, open_sql_store
-from data.sql_engine import open_engine
-from data.sql_migrations import migrate
 from tests.postgres import Postgres
 from tests.stores import LABELS
 
@@ -18,11 +16,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
     server: Postgres = request.getfixturevalue("postgres")
-    made = server.new_database()
-    engine = open_engine(made)
-    migrate(engine)
-    engine.dispose()
-    return made
+    return server.empty_store()
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from evaluation import trust_simulation as simulation
+from evaluation.trust_attacks import World
 from evaluation.trust_params import FeedbackParams
-from evaluation.trust_simulation import Tickets, World, read_some, simulate
+from evaluation.trust_simulation import Tickets, read_some, simulate
 
 SMALL = World(known=250, valid=600, live=1_500, test=300, promised=0.9, honest=10, adversaries=5)
 

@@ -273,7 +273,7 @@ def assistant_of(
 def test_a_manifest_names_what_is_read_and_not_what_lies_unused(
     folder: Path, tone: Path, finetuned: FinetunedMember
 ) -> None:
-    from models.bundle import _read_beside
+    from models.sealing import _read_beside
 
     reading = assistant_of(finetuned, Readers.load(folder, finetuned, tone))
     assert _read_beside(reading)[SENTIMENT] == FACTS.model_dump(mode="json")

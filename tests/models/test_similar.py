@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from data.errors import BundleError, ModelError
 from models.manifest import SAFE_SUFFIXES
-from models.similar import FEW, WORDS, TicketIndex
+from models.similar import WORDS, TicketIndex
 from models.terms import TermIndex
 
 ANGLES = {"north": 90, "east": 0, "west": 180, "north-east": 45}
@@ -73,48 +73,6 @@ def test_a_row_is_answered_alike_alone_and_among_others() -> None:
     index = TicketIndex.build(vectors, [str(n) for n in range(50)], {})
     together = index.search(vectors, 5)
     assert together == [index.search(row[None], 5)[0] for row in vectors]
-
-
-def clustered(n: int, seed: int, dimension: int = 200) -> np.ndarray:
-    """Vectors about 40 centres, as those of tickets are."""
-    centres = np.random.default_rng(9).normal(size=(40, dimension))
-    generator = np.random.default_rng(seed)
-    noise = generator.normal(size=(n, dimension)) * 0.97 ** np.arange(dimension)
-    return (centres[generator.integers(0, 40, n)] + noise).astype(np.float32)
-
-
-@pytest.mark.parametrize("make", [clustered, random_vectors])
-@pytest.mark.parametrize("k", [1, 3, 40])
-def test_among_many_tickets_the_same_are_found_as_by_comparing_all(make, k: int) -> None:
-    held, asked = make(FEW + 1_000, 0, dimension=200), make(20, 1, dimension=200)
-    index = TicketIndex.build(held, [f"{n:05}" for n in range(len(held))], {})
-    unit = [
-        (v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float16) for v in (held, asked)
-    ]
-    cosines = unit[1].astype(np.float64) @ unit[0].astype(np.float64).T
-    for row, found in zip(cosines, index.search(asked, k), strict=True):
-        assert [int(one.id) for one in found] == np.argsort(-row, kind="stable")[:k].tolist()
-        np.testing.assert_allclose(
-            [one.similarity for one in found], np.sort(-row)[:k] * -1, atol=1e-5
-        )
-
-
-def test_all_of_many_tickets_can_be_asked_for() -> None:
-    held = clustered(FEW + 1, 0)
-    index = TicketIndex.build(held, [str(n) for n in range(len(held))], {})
-    [found] = index.search(held[:1], len(held))
-    assert {one.id for one in found} == set(index.ids)
-
-
-@pytest.mark.parametrize("others", [0, FEW])
-def test_any_number_of_equal_tickets_stand_in_the_order_of_their_ids(others: int) -> None:
-    same = np.repeat(clustered(1, 1), 100, axis=0)
-    names = [f"{n:05}" for n in range(100 + others)]
-    order = np.random.default_rng(0).permutation(len(names))
-    held = np.vstack([same, clustered(others, 2)])[order]
-    index = TicketIndex.build(held, [names[n] for n in order], {})
-    [found] = index.search(same[:1], 3)
-    assert [one.id for one in found] == names[:3]
 
 
 @given(st.permutations(range(12)), st.integers(1, 12))

@@ -10,8 +10,8 @@ import pandas as pd
 from data.prepared import Prepared, write_prepared
 from data.schema import Ticket
 from models.assistant import TicketAssistant
-from models.bundle import Origin, seal
 from models.manifest import Manifest
+from models.sealing import Origin, seal
 
 WORDS = {"network": "the network is down", "printer": "no paper left"}
 

@@ -14,7 +14,8 @@ from evaluation.drift_reference import FILE, read_reference
 from evaluation.files import without_slices
 from evaluation.profile import read_profile
 from models.assistant import TicketAssistant
-from models.bundle import content_version, load
+from models.bundle import load
+from models.sealing import content_version
 from pipelines.bundle import (
     LONGEST_PROBE,
     MOST_PROBES,

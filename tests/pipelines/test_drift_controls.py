@@ -12,7 +12,7 @@ from evaluation.drift_report import Rules
 from evaluation.drift_vectors import HASHED
 from pipelines.drift_controls import ALIKE, Pool, conditions, measure, sample_tickets
 from pipelines.drift_windows import Source
-from tests.pipelines.test_drift import LABELS, NEW_WORDS, make_tickets, window_of
+from tests.pipelines.drifting import LABELS, NEW_WORDS, make_tickets, window_of
 
 OWN = 600
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import DataError
 from data.prepared import Prepared, read_prepared, write_prepared
 from evaluation.assessment import EvaluateParams
 from evaluation.files import Evaluation
@@ -20,7 +18,7 @@ from models.linear import LinearParams
 from models.routing import RoutingParams
 from pipelines import evaluate as stage
 from pipelines.ensemble import fit_target, read_answers
-from pipelines.evaluate import evaluate, find_suspects, labelled_targets, write_reports
+from pipelines.evaluate import evaluate, find_suspects, write_reports
 from pipelines.train_linear import train_linear
 
 N = 240
@@ -187,16 +185,6 @@ def test_without_an_assistant_neither_behaviour_nor_latency_is_told(root: Path) 
     evaluation = plain_evaluation(root)
     assert evaluation.behavior is None
     assert evaluation.latency == {}
-
-
-def test_a_target_without_test_labels_is_left_out(sample: list[dict[str, str]]) -> None:
-    prepared = make_prepared(sample)
-    unlabelled = prepared.frame.copy()
-    unlabelled.loc[unlabelled["split"] == "test", "severity"] = None
-    assert labelled_targets(replace(prepared, frame=unlabelled)) == ["category"]
-    unlabelled.loc[unlabelled["split"] == "test", "category"] = None
-    with pytest.raises(DataError, match="no test ticket"):
-        labelled_targets(replace(prepared, frame=unlabelled))
 
 
 def test_without_suspects_the_table_is_empty_and_has_its_columns(

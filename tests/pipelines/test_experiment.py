@@ -17,17 +17,18 @@ from data.store import Feedback, Store, StoredPrediction
 from evaluation.gate_decision import GateDecision
 from evaluation.guardrails import VerdictRules
 from models.assistant import TicketAssistant
-from models.bundle import Origin, load, seal, verify
+from models.bundle import load
 from models.deployment import Deployment
 from models.publishing import FolderStore
 from models.registry import Registry
 from pipelines import experiment as command
 from pipelines.decisions import keep
+from pipelines.deploying import promote
 from pipelines.experiment import make_parser, obey
 from pipelines.experiment_acts import Acts
 from pipelines.experiment_params import ExperimentParams, RehearsalParams
 from pipelines.experiment_state import Status, find_running, find_status, tell
-from pipelines.promote import promote
+from tests.pipelines.conftest import RegisterAnswering
 from tests.stores import MemoryStore
 
 RULES = VerdictRules(least_answers=50, margin=0.05)
@@ -37,36 +38,16 @@ ACCURACY = 0.3
 
 
 @pytest.fixture
-def registry(repository: Path) -> Registry:
-    return Registry.open(repository, "ticket-assistant")
-
-
-@pytest.fixture
-def bundles(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "published")
-
-
-@pytest.fixture
 def versions(
-    registry: Registry,
-    trained_keywords: Path,
-    tmp_path: Path,
-    keywords: Callable[[Path], TicketAssistant],
+    register_answering: RegisterAnswering, trained_keywords: Path, tmp_path: Path
 ) -> tuple[str, str]:
     """Two registered bundles: sure of networks, and sure of printers too."""
-    found = []
     ensemble = trained_keywords / "ensemble/ensemble.json"
     ensemble.write_text(ensemble.read_text().replace('"accuracy": 0.95', f'"accuracy": {ACCURACY}'))
-    for name, unsure in (("first", [0.3, 0.7]), ("second", [0.6, 0.4])):
-        answers = {"named": [0.97, 0.03], "else": unsure}
-        (trained_keywords / "linear/member.json").write_text(json.dumps(answers))
-        folder = tmp_path / name
-        origin = Origin("invented", False, "0" * 64, {}, {})
-        seal(trained_keywords, folder, origin, card="", reference={},
-             probes=[Ticket(text="network")], construct=keywords)  # fmt: skip
-        registry.register(folder, verify(folder))
-        found.append(verify(folder).version)
-    return found[0], found[1]
+    return (
+        register_answering(tmp_path / "first", [0.97, 0.03], [0.3, 0.7]),
+        register_answering(tmp_path / "second", [0.97, 0.03], [0.6, 0.4]),
+    )
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from data.golden import GoldenTicket
 from data.prepared import read_prepared
 from pipelines import prepare as stage
 from pipelines.params import LanguageParams, PrepareParams
-from pipelines.prepare import Said, prepare, require_few_rejected, require_no_errors
+from pipelines.prepare import Said, prepare, require_no_errors
 from tests.feedback import make_row, write_batches
 from tests.stores import NOON
 
@@ -120,14 +120,6 @@ def test_every_bad_row_is_told_with_its_number_and_reason(tmp_path):
     assert summary["rows"] == {"read": 45, "accepted": 40, "rejected": 5}
     assert summary["rejected"]["empty_text"] == 2
     assert "- empty_text: 2" in outcome.report
-
-
-def test_a_share_of_rejected_rows_is_allowed_and_more_is_not(tmp_path):
-    content = [*rows(1), {"text": "", "kind": "other"}]
-    summary = run(tmp_path, content).prepared.summary
-    require_few_rejected(summary, 0.03, Path("rejected.csv"))
-    with pytest.raises(RejectedRowsError, match=r"1 of 41 rows .*\(empty_text 1\); .*2.0%.*x.csv"):
-        require_few_rejected(summary, 0.02, Path("x.csv"))
 
 
 def test_copies_and_threads_share_a_side(tmp_path):

@@ -9,70 +9,55 @@ import pytest
 from data.errors import BundleError
 from data.schema import Ticket
 from models.assistant import TicketAssistant
-from models.bundle import Origin, load, seal, verify
+from models.bundle import verify
 from models.linear import LinearMember, LinearParams
 from models.publishing import FolderStore
 from models.registry import Registry
+from models.sealing import Origin, seal
 from pipelines import register as command
 from pipelines.bundle import CANDIDATE
 from pipelines.register import register
-
-Check = Callable[[Path], object]
-
-
-@pytest.fixture
-def check(keywords: Callable[[Path], TicketAssistant]) -> Check:
-    return lambda folder: load(folder, keywords)
-
-
-@pytest.fixture
-def registry(repository: Path) -> Registry:
-    return Registry.open(repository, "ticket-assistant")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "store")
+from tests.pipelines.conftest import Check
 
 
 def test_the_first_bundle_becomes_champion_and_is_published(
-    registry: Registry, store: FolderStore, sealed: Path, check: Check
+    registry: Registry, bundles: FolderStore, sealed: Path, check: Check
 ) -> None:
-    done = register(sealed, registry, store, check)
+    done = register(sealed, registry, bundles, check)
     assert done.version == done.champion == verify(sealed).version
     assert len(done.changes) == 4
     assert registry.find_alias("champion") == done.version
-    deployment = store.find_deployment()
+    deployment = bundles.find_deployment()
     assert deployment
     assert deployment.versions == (done.version,)
-    assert store.holds(done.version)
+    assert bundles.holds(done.version)
 
 
 def test_a_second_call_does_nothing(
-    registry: Registry, store: FolderStore, sealed: Path, check: Check
+    registry: Registry, bundles: FolderStore, sealed: Path, check: Check
 ) -> None:
-    register(sealed, registry, store, check)
-    before = store.find_deployment()
+    register(sealed, registry, bundles, check)
+    before = bundles.find_deployment()
 
     def fail(folder: Path) -> None:
         pytest.fail("checked again")
 
-    done = register(sealed, registry, store, fail)
+    done = register(sealed, registry, bundles, fail)
     assert done.changes == ()
-    assert store.find_deployment() == before
+    assert bundles.find_deployment() == before
     assert len(registry.client.search_runs([registry.experiment])) == 1
 
 
 def test_a_later_bundle_is_published_and_waits_for_its_promotion(
     registry: Registry,
-    store: FolderStore,
+    bundles: FolderStore,
     sealed: Path,
     trained_keywords: Path,
     tmp_path: Path,
     keywords: Callable[[Path], TicketAssistant],
     check: Check,
 ) -> None:
-    first = register(sealed, registry, store, check).version
+    first = register(sealed, registry, bundles, check).version
     (trained_keywords / "linear/words.json").write_text("[]")
     origin, probes = Origin("invented", False, "0" * 64, {}, {}), [Ticket(text="a network")]
     later = tmp_path / "later"
@@ -80,27 +65,27 @@ def test_a_later_bundle_is_published_and_waits_for_its_promotion(
         trained_keywords, later, origin,
         card="", reference={}, probes=probes, construct=keywords,
     )  # fmt: skip
-    done = register(later, registry, store, check)
+    done = register(later, registry, bundles, check)
     assert done.version != first == done.champion
     assert done.changes == ("registered", "published")
-    deployment = store.find_deployment()
+    deployment = bundles.find_deployment()
     assert deployment
     assert deployment.versions == (first,)
 
 
 def test_an_interrupted_registration_is_completed(
-    registry: Registry, store: FolderStore, sealed: Path, check: Check
+    registry: Registry, bundles: FolderStore, sealed: Path, check: Check
 ) -> None:
     registry.register(sealed, verify(sealed))
-    done = register(sealed, registry, store, check)
+    done = register(sealed, registry, bundles, check)
     assert "registered" not in done.changes
-    assert store.find_deployment()
+    assert bundles.find_deployment()
 
 
 def test_another_store_gets_the_champion_too(
-    registry: Registry, store: FolderStore, sealed: Path, check: Check, tmp_path: Path
+    registry: Registry, bundles: FolderStore, sealed: Path, check: Check, tmp_path: Path
 ) -> None:
-    register(sealed, registry, store, check)
+    register(sealed, registry, bundles, check)
     other = FolderStore(tmp_path / "other")
     done = register(sealed, registry, other, check)
     assert done.changes == ("published", "deployment.json replaced")
@@ -108,36 +93,36 @@ def test_another_store_gets_the_champion_too(
 
 
 def test_servers_look_again_at_a_bundle_that_was_repaired(
-    registry: Registry, store: FolderStore, sealed: Path, check: Check
+    registry: Registry, bundles: FolderStore, sealed: Path, check: Check
 ) -> None:
-    version = register(sealed, registry, store, check).version
-    (store.root / version / "README.md").unlink()
-    before = store.find_deployment()
-    done = register(sealed, registry, store, check)
+    version = register(sealed, registry, bundles, check).version
+    (bundles.root / version / "README.md").unlink()
+    before = bundles.find_deployment()
+    done = register(sealed, registry, bundles, check)
     assert done.changes == ("published", "deployment.json replaced")
-    assert store.find_deployment() != before
+    assert bundles.find_deployment() != before
 
 
 def test_a_bundle_that_fails_its_probes_is_not_registered(
-    registry: Registry, store: FolderStore, sealed: Path
+    registry: Registry, bundles: FolderStore, sealed: Path
 ) -> None:
     def fail(folder: Path) -> None:
         raise BundleError("answers otherwise")
 
     with pytest.raises(BundleError, match="answers otherwise"):
-        register(sealed, registry, store, fail)
+        register(sealed, registry, bundles, fail)
     assert registry.versions() == []
-    assert store.find_deployment() is None
+    assert bundles.find_deployment() is None
 
 
 def test_a_bundle_of_the_sample_is_registered_with_a_warning(
     registry: Registry,
-    store: FolderStore,
+    bundles: FolderStore,
     sealed: Path,
     check: Check,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    register(sealed, registry, store, check)
+    register(sealed, registry, bundles, check)
     assert "was trained on the bundled sample" in caplog.text
 
 

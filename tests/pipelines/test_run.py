@@ -4,6 +4,9 @@ import json
 import logging
 import os
 import random
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,10 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from data.log_lines import MAX_FOREIGN
 from pipelines import run
 from pipelines.environment import QUIET
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +30,7 @@ def restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.captureWarnings(False)
     for name, level in quiet.items():
         logging.getLogger(name).setLevel(level)
+    sys.excepthook = sys.__excepthook__
     os.environ.clear()
     os.environ.update(before)
 
@@ -179,3 +185,63 @@ def test_the_switches_leave_what_the_user_has_set(
     run.begin()
     assert os.environ["HF_HUB_OFFLINE"] == "0"
     assert os.environ["DO_NOT_TRACK"] == "true"
+
+
+COMMAND = """
+import logging, warnings
+from pipelines import run
+words = "words of a ticket"
+run.begin()
+logging.getLogger("pipelines.somewhere").info("two %s", "rows\\nhere")
+logging.getLogger("others").warning("first\\nsecond")
+logging.getLogger("others").warning("x" * 9_000)
+warnings.warn("mind this", stacklevel=1)
+raise ValueError(words)
+"""
+
+
+def lines_of(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a command that logs, warns and fails writes."""
+    (folder / "invented.py").write_text(COMMAND)
+    return subprocess.run(
+        [sys.executable, "-m", "invented"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_one_setting_makes_every_line_of_a_command_an_object(tmp_path: Path) -> None:
+    name = "c" * 32
+    done = lines_of(tmp_path, TICKETS_LOG_FORMAT="json", TICKETS_CORRELATION=name)
+    assert (done.returncode, done.stdout) == (1, "")
+    ours, others, long, warned, last = map(json.loads, done.stderr.splitlines())
+    assert ours.pop("time").endswith("+00:00")
+    assert ours.pop("pid") > 0
+    assert ours == {
+        "level": "info", "logger": "pipelines.somewhere", "command": "invented",
+        "correlation": name, "message": "two rows\nhere",
+    }  # fmt: skip
+    assert others["message"] == "first"
+    assert len(long["message"]) == MAX_FOREIGN
+    assert (warned["logger"], warned["level"]) == ("py.warnings", "warning")
+    assert (last["level"], last["message"]) == ("critical", "ended by ValueError")
+    assert "invented.py" in last["exception"]
+    assert "words of a ticket" not in done.stderr
+
+
+def test_without_it_lines_are_for_people(tmp_path: Path) -> None:
+    done = lines_of(tmp_path)
+    assert re.match(r"\d\d:\d\d:\d\d INFO    pipelines.somewhere: two rows\n", done.stderr)
+    assert done.stderr.endswith("ValueError: words of a ticket\n")
+
+
+@pytest.mark.parametrize("variable", ["TICKETS_LOG_FORMAT", "TICKETS_LOG_LEVEL"])
+def test_a_way_to_log_that_does_not_exist_ends_a_command_in_one_line(
+    tmp_path: Path, variable: str
+) -> None:
+    done = lines_of(tmp_path, **{variable: "loud"})
+    assert done.returncode == 1
+    assert re.fullmatch(rf"{variable}: 'loud' is none of .*\n", done.stderr)

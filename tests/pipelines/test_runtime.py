@@ -14,13 +14,14 @@ import pytest
 from data.errors import BundleError
 from data.schema import Ticket
 from models.assistant import TicketAssistant
-from models.bundle import Origin, content_version, load, seal
+from models.bundle import load
 from models.content import sha256_of
 from models.deployment import Arm, Deployment
 from models.manifest import Manifest
 from models.publishing import FolderStore
 from models.runtime import RUNTIMES
 from models.runtime_file import FILE, FOLDER, RuntimeFile, find_runtime_file
+from models.sealing import Origin, content_version, seal
 from pipelines.params import RuntimeParams
 from pipelines.runtime import prove
 from tests.conftest import ROOT, Tickets

@@ -75,9 +75,7 @@ class Service:
 @pytest.fixture
 def service(tmp_path: Path, telemetry: Telemetry) -> Iterator[Service]:
     service = Service(tmp_path, telemetry)
-    gc.freeze()  # The thousands of objects of other tests would make every swap slow.
     yield service
-    gc.unfreeze()
     for assistant in service.loader.assistants.values():
         assistant.gate.set()
     service.shadows.close()

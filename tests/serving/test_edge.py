@@ -3,7 +3,8 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from serving.edge import ForeignErrors, LastResort, OnlyOurs, anonymous_traceback
+from data.log_lines import anonymous_traceback
+from serving.edge import ForeignErrors, LastResort, OnlyOurs
 from serving.problems import MEDIA_TYPE, kind_of_status
 
 SECRET = "hunter2"

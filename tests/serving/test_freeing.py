@@ -17,9 +17,7 @@ class Network:
 @pytest.fixture(autouse=True)
 def _no_collection_by_luck() -> Iterator[None]:
     gc.disable()
-    gc.freeze()  # The thousands of objects of other tests would make every collection slow.
     yield
-    gc.unfreeze()
     gc.enable()
 
 

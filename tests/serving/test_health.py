@@ -1,3 +1,5 @@
+import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from serving.telemetry import Telemetry
 from serving.webhook_delivery import Delivery
 from serving.webhook_endpoints import Endpoints
 from serving.webhook_metrics import WebhookMetrics
+from tests.redis_server import run_redis
 from tests.serving.fakes import VERSION, MemoryStore
 from tests.serving.store_fakes import FakeStore, feedback_row, opened_archive
 from tests.serving.webhook_fakes import make_endpoint
@@ -72,11 +75,13 @@ def test_a_service_that_lacks_nothing_is_up(ask: Ask) -> None:
     assert found["state"] == "up"
     states = {name: part["state"] for name, part in found["parts"].items()}
     assert states == {
-        "bundle": "up", "cache": "off", "disk": "up", "jobs": "up", "recorder": "up",
-        "spool": "up", "store": "up", "webhooks": "off",
+        "bundle": "up", "cache": "off", "disk": "up", "jobs": "up", "rate_limits": "off",
+        "recorder": "up", "spool": "up", "store": "up", "webhooks": "off",
     }  # fmt: skip
     assert found["parts"]["bundle"]["facts"]["champion"] == VERSION
-    assert ask(settings={"cache": "process"})["parts"]["cache"]["state"] == "up"
+    parts = ask(settings={"cache": "process", "rate_limit": 9})["parts"]
+    for name in ("cache", "rate_limits"):
+        assert parts[name] == {"state": "up", "reason": None, "facts": {"kind": "process"}}
 
 
 def test_without_a_bundle_it_is_down_and_says_why(ask: Ask) -> None:
@@ -122,6 +127,45 @@ def test_predictions_that_were_dropped_are_told(ask: Ask, archive: Archive) -> N
     archive.writer._dropped = 3
     part = ask()["parts"]["recorder"]
     assert (part["state"], part["facts"]["dropped"]) == ("degraded", 3)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_redis_that_is_gone_degrades_cache_and_limits_and_tells_since_when(
+    assistants: Assistants, telemetry: Telemetry, tmp_path: Path
+) -> None:
+    with run_redis(tmp_path) as redis:
+        settings = Settings.model_validate(
+            {
+                "cache": "redis", "redis": redis.url, "salt": "9f1c0b7d2e6a4835",
+                "rate_limit": 1_000, "redis_timeout_seconds": 5.0,
+                "jobs_folder": tmp_path / "jobs", "spool": tmp_path / "spool",
+            }
+        )  # fmt: skip
+        app = create_app(settings, assistants, Batcher(4), telemetry)
+        with TestClient(app) as client:
+            ticket = {"text": "wifi"}
+            assert client.post("/v1/predict", json=ticket).status_code == 200
+            assert client.get("/v1/health").json()["state"] == "up"
+            redis.stop()
+            began = datetime.now(UTC) - timedelta(seconds=1)
+            assert client.post("/v1/predict", json=ticket).status_code == 200
+            found = client.get("/v1/health").json()
+            assert found["state"] == "degraded"
+            for name in ("cache", "rate_limits"):
+                part = found["parts"][name]
+                assert part["state"] == "degraded"
+                assert part["reason"].startswith("Redis does not answer: ")
+                assert part["facts"]["kind"] == "redis"
+                assert began <= datetime.fromisoformat(part["facts"]["since"]) <= datetime.now(UTC)
+            told = client.get("/metrics").text
+            alone = re.search(r"tickets_limits_unshared_total (\d+)", told)
+            assert alone is not None
+            assert int(alone[1]) >= 1
+            redis.start()
+            deadline = time.monotonic() + 30
+            while client.get("/v1/health").json()["state"] != "up":
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("published")

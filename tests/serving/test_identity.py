@@ -1,11 +1,12 @@
 """Who asks and what they may, at the door of the whole contract."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi import FastAPI
@@ -21,6 +22,7 @@ from serving.guard import UnguardedRouteError, needs_of, unguarded
 from serving.identity import is_local
 from serving.jobs import Jobs
 from serving.permissions import ANONYMOUS, GRANTED, ROLES, ROUTES, Permission
+from serving.principals import CredentialKind, RefusalReason
 from serving.problems import MEDIA_TYPE
 from serving.settings import Settings
 from serving.telemetry import Telemetry
@@ -369,3 +371,53 @@ def test_no_credential_reaches_a_log_an_answer_or_the_metrics(
         secret = credential.rpartition("_")[2][-20:]
         assert not [text for text in everything if secret in text]
     assert settings["salt"] not in "".join(everything)
+
+
+def test_every_refused_credential_is_counted_by_kind_and_a_reason_of_a_few(
+    opened: Open, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    file, key = key_file(tmp_path)
+    old = keys.create(file, "old", "agent", None, 1, now - timedelta(days=2))
+    gone = keys.create(file, "gone", "agent", None, None, now)
+    keys.revoke(file, "gone", now)
+    good = token(roles=["admin"])
+    wrong = key[:-1] + ("A" if key[-1] != "A" else "B")
+    shown = {
+        ("key", "unknown"): ["ta_" + "z" * 12 + key[15:], wrong],
+        ("key", "malformed"): ["ta_what"],
+        ("key", "expired"): [old],
+        ("key", "revoked"): [gone, gone],
+        ("token", "malformed"): ["what", "x" * 9_000],
+        ("token", "unknown"): [token(headers={"kid": "nobody's"})],
+        ("token", "expired"): [token(exp=1)],
+        ("token", "early"): [token(nbf=10**11)],
+        ("token", "audience"): [token(aud="others")],
+        ("token", "issuer"): [token(iss="https://elsewhere.example")],
+        ("token", "invalid"): [token(rsa_key(9)), token(sub=None)],
+    }  # fmt: skip
+    with opened(**production(tmp_path, key_file=file, redis="")) as client:
+        for credential in (one for many in shown.values() for one in many):
+            assert client.get("/v1/model", headers=bearer(credential)).status_code == 401
+        both = {**bearer(good), "x-api-key": key}
+        assert client.get("/v1/model", headers=both).status_code == 401
+        assert client.get("/v1/model").status_code == 401, "no credential is none that is refused"
+        told = client.get("/metrics", headers=bearer(good)).text
+    found = re.findall(
+        r'tickets_credentials_refused_total\{kind="(\w+)",reason="(\w+)"\} (\d+)', told
+    )
+    counted = {(kind, reason): int(number) for kind, reason, number in found}
+    assert counted == {name: len(many) for name, many in shown.items()} | {
+        ("unclear", "malformed"): 1
+    }
+    assert {kind for kind, _ in counted} == set(get_args(CredentialKind))
+    assert {reason for _, reason in counted} == set(get_args(RefusalReason)) - {"not_accepted"}
+
+
+def test_a_credential_of_a_kind_that_is_not_accepted_is_counted_as_that(
+    opened: Open, tmp_path: Path
+) -> None:
+    with opened(**production(tmp_path, redis="")) as client:
+        client.get("/v1/model", headers=bearer("ta_" + "z" * 55))
+        told = client.get("/metrics", headers=as_role("admin")).text
+    assert 'tickets_credentials_refused_total{kind="key",reason="not_accepted"} 1.0' in told

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from data.log_lines import MAX_FOREIGN, TOLD
 from serving.correlation import Cause, caused_by
-from serving.logs import MAX_FOREIGN, TOLD, JsonFormatter, TextFormatter, configure_logging
+from serving.logs import JsonFormatter, TextFormatter, configure_logging
 from tests.serving.fakes import VERSION
 
 SECRET = "swordfish"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
@@ -197,7 +198,8 @@ def test_while_redis_is_gone_a_worker_counts_alone(
 ) -> None:
     script = Script()
     circuit = Circuit("Redis", script.ping, (ConnectionError,), 1.0, pause=0.01)
-    limiter = RedisLimiter(script, circuit, clock)
+    alone = Counter("alone", "Counted here", registry=CollectorRegistry())
+    limiter = RedisLimiter(script, circuit, clock, alone.inc)
 
     async def ask() -> None:
         assert await limiter.take("a", QUOTA) == Taken(True, 2.5)
@@ -210,6 +212,7 @@ def test_while_redis_is_gone_a_worker_counts_alone(
             await asyncio.sleep(0.01)
         assert await limiter.take("a", QUOTA) == Taken(True, 2.5)
         assert script.calls == 3, "and by the requests no sooner than it is back"
+        assert next(sample.value for sample in alone.collect()[0].samples) == 6
 
     with caplog.at_level("INFO"):
         asyncio.run(asyncio.wait_for(ask(), 10))

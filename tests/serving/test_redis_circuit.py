@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 
 import pytest
 
@@ -41,16 +42,23 @@ def test_after_a_failure_nobody_asks_until_it_is_back(caplog: pytest.LogCaptureF
     async def scenario() -> None:
         circuit = far.circuit()
         assert await circuit.ask(far.call) == "answer"
+        assert circuit.away_since is None
+        began = datetime.now(UTC)
         far.up = False
         for _ in range(5):
             assert await circuit.ask(far.call) is None
         assert far.asked == 2
         assert circuit.is_open
+        since = circuit.away_since
+        assert since is not None
+        assert began <= since <= datetime.now(UTC)
         while far.pinged < 3:
             await asyncio.sleep(0.01)
+        assert circuit.away_since == since
         far.up = True
         while circuit.is_open:
             await asyncio.sleep(0.01)
+        assert circuit.away_since is None
         assert await circuit.ask(far.call) == "answer"
 
     with caplog.at_level(logging.INFO):

@@ -20,13 +20,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from data.schema import Ticket
-from models.bundle import Origin, seal
 from models.deployment import Arm, Deployment
 from models.ensemble import Ensemble, TargetEnsemble
 from models.linear import LinearMember, LinearParams
 from models.manifest import Manifest
 from models.publishing import FolderStore
 from models.routing import ClassCertificate, RoutingPolicy
+from models.sealing import Origin, seal
 from models.shortlist import Shortlist
 from serving.problems import MEDIA_TYPE
 from serving.settings import Settings

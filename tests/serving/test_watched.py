@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from data.log_lines import TOLD
 from data.store import Query
 from serving.job_runner import RunsJobs
-from serving.logs import TOLD
 from serving.telemetry import Telemetry
 from tests.serving.test_telemetry import samples
 
