@@ -1,5 +1,7 @@
 """Temperature scaling: one number per target that makes confidence mean what it says."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,15 +34,28 @@ def log_loss(probabilities: Probabilities, truth: NDArray[np.int64]) -> float:
     return float(-np.log(np.maximum(right, SMALLEST)).mean())
 
 
-def fit_temperature(probabilities: Probabilities, truth: NDArray[np.int64]) -> float:
-    """The temperature in [0.1, 10] with the lowest log loss; 1.0 where there are no rows."""
+def fit_temperature(
+    probabilities: Probabilities,
+    truth: NDArray[np.int64],
+    then: Callable[[Probabilities], Probabilities] | None = None,
+) -> float:
+    """The temperature in [0.1, 10] with the lowest log loss; 1.0 where there are no rows.
+
+    Parameters
+    ----------
+    then : what is done to the probabilities after the temperature
+    """
     if len(truth) == 0:
         return 1.0
     # Only who learns needs it; who serves saves the time and the memory of its import.
     from scipy.optimize import minimize_scalar
 
+    def loss(power: float) -> float:
+        told = apply_temperature(probabilities, float(np.exp(power)))
+        return log_loss(then(told) if then else told, truth)
+
     found = minimize_scalar(
-        lambda power: log_loss(apply_temperature(probabilities, float(np.exp(power))), truth),
+        loss,
         bounds=(np.log(0.1), np.log(10.0)),
         method="bounded",
     )

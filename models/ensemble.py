@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 from data.errors import BundleError
 from models.base import Probabilities
 from models.calibration import apply_temperature, fit_temperature, log_loss
+from models.confidence_map import ConfidenceMap
 from models.ordinal import OrdinalAdjustment
 from models.pooling import LogPool
 from models.routing import RoutingPolicy
@@ -39,6 +41,9 @@ class EnsembleParams(BaseModel):
         default=1.0,
         description="inverse strength of the penalty on weights per class; null: the mean always",
     )
+    map_confidence: bool = Field(
+        default=True, description="by what out-of-fold rows say of it, where that helps"
+    )
 
 
 class Combination(BaseModel):
@@ -46,7 +51,8 @@ class Combination(BaseModel):
 
     By the pool where there is one and all its members answered. Otherwise each is cooled, their
     mean taken, and that cooled again: members differ in how sure of themselves they are, and a mean
-    of the unlike ones has no single temperature that sets it right.
+    of the unlike ones has no single temperature that sets it right. The confidence of either is
+    mapped at the end, where there is a map.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,12 +61,37 @@ class Combination(BaseModel):
     weights: dict[str, float]
     temperature: PositiveFloat = Field(description="of the mean")
     pool: LogPool | None = Field(default=None, description="where it beats the mean")
+    confidence: ConfidenceMap | None = Field(
+        default=None, description="of what is pooled or meant, where it makes confidence truer"
+    )
 
     def combine(self, answers: Mapping[str, Probabilities]) -> Probabilities:
         """Calibrated probabilities (n, k) from those of the members that answered."""
         if self.pool is not None and self.pool.weights.keys() <= answers.keys():
-            return self.pool.combine(answers)
-        return self.mean(answers)
+            told = self.pool.combine(answers)
+        else:
+            told = self.mean(answers)
+        return told if self.confidence is None else self.confidence.apply(told)
+
+    def mapped(
+        self,
+        confidence: ConfidenceMap,
+        answers: Mapping[str, Probabilities],
+        truth: NDArray[np.int64],
+    ) -> Self:
+        """The same with a map, and with the temperatures that suit it on these rows.
+
+        Parameters
+        ----------
+        answers : member -> probabilities of shape (n, k)
+        truth : class positions of shape (n,)
+        """
+        mean = self.temperature * fit_temperature(self.mean(answers), truth, confidence.apply)
+        changes: dict[str, object] = {"confidence": confidence, "temperature": mean}
+        if self.pool is not None:
+            told = self.pool.combine(answers)
+            changes["pool"] = self.pool.cooled(fit_temperature(told, truth, confidence.apply))
+        return self.model_copy(update=changes)
 
     def mean(self, answers: Mapping[str, Probabilities]) -> Probabilities:
         """The same by the weighted mean, of whichever members answered."""

@@ -13,6 +13,7 @@ from data.errors import DataError
 from data.prepared import Prepared, read_prepared
 from models.base import Probabilities
 from models.calibration import fit_temperature
+from models.confidence_map import ChosenMap, choose_map
 from models.ensemble import (
     Combination,
     Ensemble,
@@ -103,6 +104,17 @@ def fit_target(
                 if fitted_on is valid:
                     pool = pool.cooled(fit_temperature(pool.combine(of(valid)), truth[valid]))
                 final = final.model_copy(update={"pool": pool})
+        if ensemble.map_confidence:
+            mapped = map_confidence(calibrated[train], truth[train], group_folds(prepared, train))
+            if (found := mapped.map) is not None:
+                calibrated[splits["train"]] = found.apply(calibrated[splits["train"]])
+                calibrated[train] = mapped.probabilities
+                # Without valid rows to set them, temperatures stay those of the rows of the map.
+                final = (
+                    final.mapped(found, of(valid), truth[valid])
+                    if fitted_on is valid
+                    else final.model_copy(update={"confidence": found})
+                )
     others = known.copy()
     if unseen:
         others[splits["train"]] = False
@@ -164,6 +176,20 @@ def choose_members(
         chosen.gain,
         chosen.error,
         "pooled" if chosen.pool else "the mean stays",
+    )
+    return chosen
+
+
+def map_confidence(
+    probabilities: Probabilities, truth: NDArray[np.int64], folds: NDArray[np.int64]
+) -> ChosenMap:
+    """What out-of-fold rows say of the confidence they were answered with."""
+    chosen = choose_map(probabilities, truth, folds)
+    logger.info(
+        "a map of confidence takes %.4f (standard error %.4f) off the log loss: %s",
+        chosen.gain,
+        chosen.error,
+        "used" if chosen.map else "left out",
     )
     return chosen
 
