@@ -22,6 +22,8 @@ export DVC_NO_ANALYTICS = 1
 export ITERATIVE_DO_NOT_TRACK = 1
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION = false
 export RAY_USAGE_STATS_ENABLED = 0
+# Compiled once, not by each process: torch, MLflow and BentoML take seconds without.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help train install test fuzz lint format serve summary mlflow clean quick best peer-split league retrain replay monitor schedule report bench faults soak bento image scan
 
@@ -125,7 +127,7 @@ test: install  ## style, types, then all tests with coverage
 	ruff check .
 	ruff format --check .
 	mypy
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 fuzz: install  ## ask the whole HTTP contract 20,000 times and more what it does not expect
 	OMP_NUM_THREADS=1 TICKETS_FUZZ=1500 python -m pytest -s tests/serving/test_fuzz.py

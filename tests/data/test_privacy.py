@@ -165,10 +165,10 @@ def test_counts_tell_how_much_was_found():
 def test_a_usual_ticket_takes_well_under_a_millisecond():
     text = "Hello, since the update of 3 May 2024 I cannot reach 10.0.0.5 any more. " * 6
     mask(text)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(20):
         mask(text)
-    assert (time.perf_counter() - began) / 20 < 0.005  # 0.2 ms here; the rest is for busy machines
+    assert (time.process_time() - began) / 20 < 0.005  # 0.2 ms here, more with coverage
 
 
 SLOW_UNITS = ["a", "1", "1 ", "1.", "a@", "@a.", "://a:", ":1", "+1 ", "(0", "tel: 1", "AB12 ", "-"]
@@ -185,6 +185,6 @@ SLOW_UNITS += ["1.2.3.4 ", "0123 "]
 @pytest.mark.parametrize("unit", SLOW_UNITS)
 def test_time_is_linear_in_the_length(unit):
     text = unit * (50_000 // len(unit))
-    began = time.perf_counter()
+    began = time.process_time()
     mask(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

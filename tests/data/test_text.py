@@ -166,6 +166,6 @@ SLOW_UNITS += ["From: x\n", "on 1 wrote:\n", "best regards\n", "On 1 wrote ", "\
 @pytest.mark.parametrize("unit", SLOW_UNITS)
 def test_time_is_linear_in_the_length(unit):
     text = "</p>" + unit * (50_000 // len(unit))
-    began = time.perf_counter()
+    began = time.process_time()
     prepare_text(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

@@ -65,9 +65,9 @@ def test_features_count_each_kind(finder):
 @pytest.mark.parametrize("unit", ["all ", "a", "!", "all" + " " * 50, "A", "é"])
 def test_long_texts_take_no_long(finder, unit):
     text = (unit * 50_000)[:50_000]
-    began = time.perf_counter()
+    began = time.process_time()
     finder.find(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_lexicon_without_words_is_refused(tmp_path):

@@ -46,6 +46,6 @@ def test_a_line_or_sentence_ends_where_it_ends() -> None:
 @pytest.mark.parametrize("unit", ["a", "(", ")", "a)", "(a", "'s", "n't", ".", "a."])
 def test_time_is_bounded_for_the_longest_text(unit: str) -> None:
     text = (unit * 50_000)[:50_000]
-    began = time.perf_counter()
+    began = time.process_time()
     split_words(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

@@ -1,7 +1,6 @@
 import asyncio
 import random
 import threading
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -160,10 +159,9 @@ def test_as_many_tickets_wait_as_may_and_not_one_more(rule: RuleAssistant) -> No
         ]
         await asyncio.sleep(0.01)
         assert batcher.waiting == 5
-        began = time.monotonic()
         with pytest.raises(OverloadedError) as refused:
             await batcher.predict(rule, tickets("f"))
-        assert time.monotonic() - began < 0.1, "whoever is refused does not wait for it"
+        assert not any(one.done() for one in accepted), "whoever is refused does not wait for them"
         assert refused.value.retry_after
         rule.gate.set()
         assert [ids(found) for found in await asyncio.gather(*accepted)] == [["a", "b"], [*"cde"]]

@@ -20,7 +20,7 @@ from tests.serving.test_service import Published, kept_in, published, wait_until
 __all__ = ["published"]
 
 TEXT = "the build is red"
-MOST_SECONDS = 5
+MOST_SECONDS = 30
 
 
 @pytest.fixture
