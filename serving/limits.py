@@ -16,9 +16,15 @@ from serving.faults import fault
 from serving.problems import KINDS, problem_response
 from serving.settings import Settings
 
+HEAD = 4
+"""Bytes that tell UTF-16 and UTF-32 from UTF-8, RFC 4627 section 3."""
+
 
 class BodyLimit:
     """Refuses bodies above a size with 413: at once where the size is declared, else as it comes.
+
+    And bodies in UTF-16 or UTF-32 with 400: JSON between systems is UTF-8 (RFC 8259 section 8.1),
+    while Python's reader would guess and read them.
 
     Not FastAPI's own `max_body_size`, which answers a declared size in plain text and steers by an
     exception that passes through every layer.
@@ -37,18 +43,28 @@ class BodyLimit:
             detail = f"at most {self.max_bytes} bytes are read"
             await problem_response(KINDS[413], detail)(scope, receive, send)
             return
-        received = 0
+        received, head = 0, b""
 
         async def counted() -> Message:
-            nonlocal received
+            nonlocal received, head
             message = await receive()
             if message["type"] == "http.request":
-                received += len(message.get("body", b""))
+                body = message.get("body", b"")
+                received += len(body)
                 if received > self.max_bytes:
                     raise HTTPException(413)
+                if len(head) < HEAD:
+                    head += body[:HEAD]
+                    if is_wide(head):
+                        raise HTTPException(400)
             return message
 
         await self.app(scope, counted, send)
+
+
+def is_wide(head: bytes) -> bool:
+    """Whether text that begins so is in UTF-16 or UTF-32, with a byte order mark or without."""
+    return b"\0" in head[:HEAD] or head.startswith((b"\xff", b"\xfe"))
 
 
 def media_type_of(claimed: str) -> str:

@@ -51,6 +51,31 @@ def test_a_length_beyond_all_integers_is_too_large() -> None:
     assert response.status_code == 413
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("size", [1, 3, 100], ids="in pieces of {}".format)
+def test_json_in_another_encoding_is_refused_and_not_guessed(encoding: str, size: int) -> None:
+    body = '{"text": "wifi"}'.encode(encoding)
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "http", "headers": [], "path": "/", "method": "POST"}
+    with pytest.raises(HTTPException) as caught:
+        asyncio.run(BodyLimit(reads_all, 1000)(scope, receive, send))
+    assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("text", ["{}", "", "é", "\ufeff{}", '{"text": "\U0001f600"}', "1"])
+def test_a_body_in_utf8_passes(text: str) -> None:
+    body = text.encode()
+    response = TestClient(BodyLimit(reads_all, 1000)).post("/", content=body)
+    assert response.text == str(len(body))
+
+
 def test_what_is_no_request_passes() -> None:
     seen: list[str] = []
 
