@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ from models.ensemble import Ensemble, TargetEnsemble, read_ensemble
 from models.routing import ClassCertificate, RoutingPolicy
 from models.sealing import Origin, seal
 from models.shortlist import Shortlist
+from serving.logs import OTHERS, OURS
 from tests.postgres import postgres
 
 __all__ = ["postgres"]
@@ -65,6 +67,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files."""
     order = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_in_a_new_process() -> None:
+    """Whatever service or command an earlier test set up here, lines reach the root again."""
+    for name in (*OURS, *OTHERS):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def test_a_finished_run_leaves_no_checkpoint_behind(
     monkeypatch.setattr(train, "train_finetuned", watched)
     monkeypatch.setattr(train, "read_prepared", lambda folder: prepared)
     take("train", monkeypatch, "finetuned")
-    assert {path.parent.name for path in written} == {"fold-0", "fold-1", "final-1"}
+    assert {path.parent.name for path in written} == {"fold-0", "fold-1", "final-0"}
     assert not list(CHECKPOINTS.rglob("*.*"))
 
 
