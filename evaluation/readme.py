@@ -1,7 +1,8 @@
 """The figures in README.md and docs/performance.md, generated from what was measured.
 
 `python -m evaluation.readme` writes them anew; `python -m evaluation.readme keep NAME` first keeps
-the metrics of the last run as docs/results/NAME.json.
+the metrics of the last run as docs/results/NAME.json, with `--untimed` but for how long it took: of
+a run that was interrupted or shared the machine that says nothing.
 """
 
 import json
@@ -39,6 +40,7 @@ from evaluation.wording import DASH, interval, number, percent
 
 README = Path("README.md")
 RESULTS = Path("docs/results")
+UNTIMED = "--untimed"
 FIGURES, LEAGUE, BENCH, REPLAY, GROWTH = "figures", "league", "bench", "replay", "growth"
 """Names of the generated parts of the README, each between two markers."""
 
@@ -57,8 +59,9 @@ def render_figures(
     by_split: dict[tuple[str, str | None], list[str]] = {}
     for name, metrics in results.items():
         measured_on = metrics["dataset"], metrics["published_split"]
-        minutes = f"{sum(metrics['seconds'].values()) / 60:.0f}"
-        if machine := metrics.get("machine"):
+        seconds, machine = metrics["seconds"], metrics.get("machine")
+        minutes = f"{sum(seconds.values()) / 60:.0f}" if seconds else DASH
+        if seconds and machine:
             minutes += f" ({machine['instructions']})"
         for target, figures in metrics["targets"].items():
             by_split.setdefault(measured_on, []).append(_own_row(name, target, figures, minutes))
@@ -141,7 +144,10 @@ def write_drawings(report: BenchReport, folder: Path) -> None:
 def main() -> None:
     if sys.argv[1:2] == ["keep"]:
         RESULTS.mkdir(parents=True, exist_ok=True)
-        kept = json.dumps(without_slices(read_metrics(REPORTS)), indent=1) + "\n"
+        metrics = without_slices(read_metrics(REPORTS))
+        if UNTIMED in sys.argv[3:]:
+            metrics["seconds"] = {}
+        kept = json.dumps(metrics, indent=1) + "\n"
         (RESULTS / f"{sys.argv[2]}.json").write_text(kept, encoding="utf-8")
     figures = render_figures(read_results(RESULTS), read_league())
     results = read_league_results()

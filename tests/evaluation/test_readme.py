@@ -127,6 +127,10 @@ def test_a_run_is_kept_without_its_slices_and_quoted(tmp_path: Path, monkeypatch
     assert "Invented 3000, 2 cores" in page
     assert "Invented 3000" in (tmp_path / PERFORMANCE_PAGE).read_text(encoding="utf-8")
     assert (tmp_path / "docs/performance/throughput.svg").read_text().startswith("<?xml")
+    monkeypatch.setattr(sys, "argv", ["readme", "keep", "shipped", "--untimed"])
+    readme.main()
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| 97.0\u00a0% | 94.0\u00a0% | – |" in page
 
 
 def test_published_figures_stand_beside_ours_only_on_their_own_split() -> None:
