@@ -14,6 +14,9 @@ from serving.profiles import MIN_SECRET, SEPARATOR, faults_of
 from serving.security_settings import SecuritySettings
 from serving.watch_settings import WatchSettings
 
+STORES = ("sqlite", "postgresql", "postgres")
+"""What the address of a store begins with; data.sql_engine opens them."""
+
 
 class Settings(SecuritySettings, WatchSettings):
     """Read once when the service starts; a value out of range refuses the start by its name.
@@ -189,6 +192,14 @@ class Settings(SecuritySettings, WatchSettings):
     job_gives_way: int = Field(
         default=8, ge=0, description="a job waits while more tickets than this wait for an answer"
     )
+
+    @field_validator("store")
+    @classmethod
+    def _is_kept_somewhere_known(cls, url: str) -> str:
+        kind = url.partition(":")[0].partition("+")[0]
+        if kind not in STORES:
+            raise ValueError(f"a store is kept in {' or '.join(STORES[:2])}")
+        return url
 
     @field_validator("runtime")
     @classmethod

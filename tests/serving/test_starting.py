@@ -59,6 +59,12 @@ def test_production_names_each_secret_that_is_missing_and_how_to_make_it(told: T
     assert "python -m serving.keys create" in who
 
 
+@pytest.mark.parametrize("address", ["mysql://tickets:{}@db/tickets", "{}", ""])
+def test_a_store_of_a_kind_that_is_not_known_is_refused(told: Told, address: str) -> None:
+    [fault] = told(STORE=address.format(SECRET))
+    assert fault.startswith("TICKETS_STORE: a store is kept in sqlite or postgresql (where")
+
+
 def test_no_secret_stands_in_what_is_told(told: Told, tmp_path: Path) -> None:
     (tmp_path / "salt").write_text(SECRET)
     [both] = told(SALT=SECRET, SALT_FILE=tmp_path / "salt")
