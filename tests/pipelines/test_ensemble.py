@@ -96,6 +96,71 @@ def test_the_pool_is_cooled_on_valid_rows_when_the_final_members_are_surer() -> 
     assert told.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.04)
 
 
+def bent(seed: int = 0) -> tuple[Prepared, dict[str, np.ndarray]]:
+    """The same tickets, and a member that promises too much in the middle of its scale alone."""
+    prepared, answers = problem(seed)
+    good = answers["good"].astype(np.float64)
+    label, sure = good.argmax(axis=1), good.max(axis=1)
+    said = np.interp(sure, [0.5, 0.85, 0.97, 1.0], [0.5, 0.96, 0.97, 0.98])
+    answers["good"] = np.where(np.arange(2) == label[:, None], said[:, None], 1 - said[:, None])
+    return prepared, {name: found.astype(np.float32) for name, found in answers.items()}
+
+
+def gap(calibrated: np.ndarray, prepared: Prepared) -> float:
+    """Mean distance of confidence and accuracy on test, over the parts of its scale."""
+    test = prepared.rows("test")
+    truth = prepared.label_index("target")[test]
+    told, truth = calibrated[test][truth >= 0], truth[truth >= 0]
+    sure, right = told.max(axis=1), told.argmax(axis=1) == truth
+    part = np.searchsorted([0.85, 0.95], sure)
+    return sum(
+        abs(right[part == k].mean() - sure[part == k].mean()) * (part == k).mean()
+        for k in np.unique(part)
+    )
+
+
+def test_confidence_is_mapped_by_out_of_fold_rows_where_no_temperature_mends_it() -> None:
+    closer = []
+    for seed in range(6):
+        prepared, answers = bent(seed)
+        fitted, calibrated = fit_target(
+            prepared, "target", answers, EnsembleParams(least_valid=0), RoutingParams()
+        )
+        plain, before = fit_target(
+            prepared,
+            "target",
+            answers,
+            EnsembleParams(least_valid=0, map_confidence=False),
+            RoutingParams(),
+        )
+        assert fitted.confidence is not None
+        assert plain.confidence is None
+        test = prepared.rows("test")
+        told = fitted.combine({m: found[test].astype(np.float64) for m, found in answers.items()})
+        np.testing.assert_allclose(calibrated[test], told, rtol=1e-6)
+        assert not np.isnan(calibrated).any()
+        closer.append(gap(before, prepared) - gap(calibrated, prepared))
+    assert np.mean(closer) > 0.005
+
+
+def test_what_is_certified_of_mapped_confidence_holds_on_test() -> None:
+    kept, automatic = 0, 0
+    for seed in range(8):
+        prepared, answers = bent(seed)
+        fitted, calibrated = fit_target(
+            prepared, "target", answers, EnsembleParams(), RoutingParams()
+        )
+        assert fitted.confidence is not None
+        test = prepared.rows("test")
+        truth = prepared.label_index("target")[test]
+        decided = fitted.routing.decide(calibrated[test])
+        routed = decided.automatic & (truth >= 0)
+        automatic += int(routed.sum())
+        kept += int((decided.label == truth)[routed].sum())
+    assert automatic > 400
+    assert kept / automatic >= 0.95
+
+
 def test_calibration_rows_alone_certify_less() -> None:
     prepared, answers = problem()
     both, _ = fit_target(prepared, "target", answers, EnsembleParams(), RoutingParams())
