@@ -1,6 +1,7 @@
 """Temperature scaling: one number per target that makes confidence mean what it says."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,45 @@ def log_loss(probabilities: Probabilities, truth: NDArray[np.int64]) -> float:
     ----------
     truth : class positions, shape (n,)
     """
+    return float(_losses(probabilities, truth).mean())
+
+
+class Gain(NamedTuple):
+    """Fall of the log loss from one way to answer to another, on the same rows.
+
+    Attributes
+    ----------
+    mean : in nats per row; above 0 where the other way is better
+    error : standard error of the mean, of the paired rows; 0 below two rows
+    """
+
+    mean: float
+    error: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is more than its standard error."""
+        return self.mean > self.error
+
+
+def paired_gain(before: Probabilities, after: Probabilities, truth: NDArray[np.int64]) -> Gain:
+    """What answers gain on others to the same rows; nothing where there are no rows.
+
+    Parameters
+    ----------
+    before, after : shape (n, k), of models that have not seen the rows
+    truth : class positions, shape (n,)
+    """
+    gains = _losses(before, truth) - _losses(after, truth)
+    mean = float(gains.mean()) if len(gains) else 0.0
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else 0.0
+    return Gain(mean, error)
+
+
+def _losses(probabilities: Probabilities, truth: NDArray[np.int64]) -> NDArray[np.float64]:
     right = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(right, SMALLEST)).mean())
+    losses: NDArray[np.float64] = -np.log(np.maximum(right, SMALLEST))
+    return losses
 
 
 def fit_temperature(

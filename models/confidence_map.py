@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.base import Probabilities
-from models.calibration import SMALLEST
+from models.calibration import SMALLEST, Gain, paired_gain
 
 LEAST = 1e-6
 """Kept between the probability of the answer and that of the next class, and from 0 and 1."""
@@ -70,14 +70,12 @@ class ChosenMap:
     ----------
     map : fitted on all rows; None where mapping gains no more than its standard error
     probabilities : shape (n, k), each row mapped by one that was fitted without it
-    gain : fall of the mean log loss on such rows
-    error : standard error of the gain, of the paired rows
+    gain : by mapping, on such rows
     """
 
     map: ConfidenceMap | None
     probabilities: Probabilities
-    gain: float
-    error: float
+    gain: Gain
 
 
 def choose_map(
@@ -96,14 +94,9 @@ def choose_map(
         seen, unseen = folds != part, folds == part
         if (found := fit_map(probabilities[seen], truth[seen])) is not None:
             mapped[unseen] = found.apply(probabilities[unseen])
-    rows = np.arange(len(truth))
-    gains = np.log(np.maximum(mapped[rows, truth], SMALLEST)) - np.log(
-        np.maximum(probabilities[rows, truth], SMALLEST)
-    )
-    gain = float(gains.mean()) if len(rows) else 0.0
-    error = float(gains.std() / np.sqrt(len(rows))) if len(rows) else 0.0
-    whole = fit_map(probabilities, truth) if gain > error else None
-    return ChosenMap(whole, mapped if whole else probabilities, gain, error)
+    gain = paired_gain(probabilities, mapped, truth)
+    whole = fit_map(probabilities, truth) if gain.counts else None
+    return ChosenMap(whole, mapped if whole else probabilities, gain)
 
 
 def fit_map(probabilities: Probabilities, truth: NDArray[np.int64]) -> ConfidenceMap | None:

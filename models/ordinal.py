@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 from models.base import Probabilities
-from models.calibration import SMALLEST as LEAST
+from models.calibration import Gain, paired_gain
 
 Floats = NDArray[np.float64]
 
@@ -96,14 +96,12 @@ class Choice:
     adjustment : learned on all rows; None where it did not help
     probabilities : of the rows it was chosen on, by adjustments that have not seen them, or the
         ensemble's own where there is none; shape (n, k)
-    gain : log loss it takes off on such rows, in nats per row
-    error : standard error of the gain
+    gain : by the adjustment, on such rows
     """
 
     adjustment: OrdinalAdjustment | None
     probabilities: Probabilities
-    gain: float
-    error: float
+    gain: Gain
 
 
 def choose_adjustment(
@@ -125,12 +123,10 @@ def choose_adjustment(
     folds : shape (n,); rows that tell of each other stand in one fold
     """
     heard = cross_fit(probabilities, evidence, names, truth, folds, c)
-    gains = _losses(probabilities, truth) - _losses(heard, truth)
-    gain = float(gains.mean()) if len(gains) else 0.0
-    error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else 0.0
-    if gain <= error:
-        return Choice(None, probabilities, gain, error)
-    return Choice(fit_adjustment(probabilities, evidence, names, truth, c), heard, gain, error)
+    gain = paired_gain(probabilities, heard, truth)
+    if not gain.counts:
+        return Choice(None, probabilities, gain)
+    return Choice(fit_adjustment(probabilities, evidence, names, truth, c), heard, gain)
 
 
 def cross_fit(
@@ -197,10 +193,3 @@ def fit_adjustment(
 def _inputs(probabilities: Probabilities, evidence: Floats) -> Floats:
     above = np.clip(above_levels(probabilities), SMALLEST, 1 - SMALLEST)
     return np.hstack([np.log(above / (1 - above)), evidence])
-
-
-def _losses(probabilities: Probabilities, truth: NDArray[np.int64]) -> Floats:
-    """Negative log of the probability given to the right level, shape (n,)."""
-    right = probabilities[np.arange(len(truth)), truth]
-    losses: Floats = -np.log(np.maximum(right, LEAST))
-    return losses

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.base import Probabilities
+from models.calibration import Gain, paired_gain
 
 SMALLEST = 1e-6
 """Probabilities are kept above this: a member that rules a class out must not do so alone."""
@@ -67,14 +68,12 @@ class ChosenPool:
     ----------
     pool : fitted on all rows; None where pooling gains no more than its standard error
     probabilities : shape (n, k), each row answered by a pool that has not seen it
-    gain : fall of the mean log loss against the weighted mean, on such rows
-    error : standard error of the gain, of the paired rows
+    gain : on the weighted mean, on such rows
     """
 
     pool: LogPool | None
     probabilities: Probabilities
-    gain: float
-    error: float
+    gain: Gain
 
 
 def choose_pool(
@@ -99,14 +98,9 @@ def choose_pool(
         seen, unseen = folds != part, folds == part
         fitted = fit_pool({name: p[seen] for name, p in answers.items()}, truth[seen], C)
         pooled[unseen] = fitted.combine({name: p[unseen] for name, p in answers.items()})
-    rows = np.arange(len(truth))
-    gains = np.log(np.maximum(pooled[rows, truth], SMALLEST)) - np.log(
-        np.maximum(mean[rows, truth], SMALLEST)
-    )
-    gain = float(gains.mean()) if len(rows) else 0.0
-    error = float(gains.std() / np.sqrt(len(rows))) if len(rows) else 0.0
-    pool = fit_pool(answers, truth, C) if gain > error else None
-    return ChosenPool(pool, pooled, gain, error)
+    gain = paired_gain(mean, pooled, truth)
+    pool = fit_pool(answers, truth, C) if gain.counts else None
+    return ChosenPool(pool, pooled, gain)
 
 
 def fit_pool(

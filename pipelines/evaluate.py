@@ -31,8 +31,9 @@ from models.routing import RoutingParams
 from models.runtime_file import find_runtime_file
 from models.sealing import content_version
 from pipelines import run
-from pipelines.ensemble import fit_target, read_answers
+from pipelines.ensemble import read_answers
 from pipelines.params import read_params
+from pipelines.target_fit import fit_target
 from pipelines.tested_tickets import (
     Answers,
     answers_on_test,

@@ -24,8 +24,9 @@ from models.runtime import TORCH
 from models.runtime_file import RuntimeFile, find_runtime_file
 from models.runtime_parts import RuntimeParts
 from pipelines import run
-from pipelines.ensemble import fit_target, read_answers
+from pipelines.ensemble import read_answers
 from pipelines.params import read_params
+from pipelines.target_fit import fit_target
 from pipelines.train import PREPARED, RECORDS, TRAINED
 
 logger = logging.getLogger(__name__)

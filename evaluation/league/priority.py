@@ -216,12 +216,13 @@ def _measure(
     by_folds = Outcomes(truth[train], versions[CHOSEN][train])
     figures += calibration_figures(FOLDS, by_folds, drawn)
     figures.append(overconfidence(FOLDS, by_folds, drawn))
+    mean, error = choice.gain
     figures.append(
         Figure(
             split=FOLDS,
             metric="log_loss taken off by order and evidence",
-            value=choice.gain,
-            ci=(choice.gain - 1.96 * choice.error, choice.gain + 1.96 * choice.error),
+            value=mean,
+            ci=(mean - 1.96 * error, mean + 1.96 * error),
             n=len(train),
         )
     )

@@ -15,8 +15,8 @@ from models.content import model_files
 from models.ensemble import Ensemble, EnsembleParams
 from models.routing import RoutingParams
 from pipelines import cascade as stage
-from pipelines.ensemble import fit_target
 from pipelines.evaluate import evaluate
+from pipelines.target_fit import fit_target
 from tests.models.cascades import CLASSES, draw_tiers
 
 SPLITS = {"train": 4000, "valid": 900, "calibration": 900, "test": 200}

@@ -10,7 +10,8 @@ from data.errors import DataError
 from data.prepared import Prepared
 from models.ensemble import EnsembleParams
 from models.routing import RoutingParams
-from pipelines.ensemble import CROSS_FITTED, HELD_OUT, fit_target, read_answers
+from pipelines.ensemble import read_answers
+from pipelines.target_fit import CROSS_FITTED, HELD_OUT, fit_target
 
 
 def problem(seed: int = 0) -> tuple[Prepared, dict[str, np.ndarray]]:

@@ -17,8 +17,9 @@ from models.ensemble import Ensemble, EnsembleParams
 from models.linear import LinearParams
 from models.routing import RoutingParams
 from pipelines import evaluate as stage
-from pipelines.ensemble import fit_target, read_answers
+from pipelines.ensemble import read_answers
 from pipelines.evaluate import evaluate, find_suspects, write_reports
+from pipelines.target_fit import fit_target
 from pipelines.train_linear import train_linear
 
 N = 240
