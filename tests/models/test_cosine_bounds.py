@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.cosine_bounds import HEAD, CosineBounds
+from models.cosine_bounds import FIRST, HEAD, CosineBounds
 
 
 def unit(n: int, dimension: int, seed: int, spread: float = 1.0) -> np.ndarray:
@@ -13,22 +13,30 @@ def unit(n: int, dimension: int, seed: int, spread: float = 1.0) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
 
 
-@pytest.mark.parametrize("dimension", [1, 2, HEAD, HEAD + 1, 384])
+@pytest.mark.parametrize("dimension", [1, 2, FIRST, FIRST + 1, HEAD, HEAD + 1, 384])
 @pytest.mark.parametrize("spread", [1.0, 0.99, 0.9])
 def test_no_product_is_above_its_bound(dimension: int, spread: float) -> None:
     held, asked = unit(300, dimension, 0, spread), unit(20, dimension, 1, spread)
     bounds = CosineBounds(held)
+    some = np.arange(0, 300, 7)
     for one in (*asked, *held[:20]):
-        assert (bounds.upper(one) >= held.astype(np.float64) @ one.astype(np.float64) - 1e-5).all()
+        products = held.astype(np.float64) @ one.astype(np.float64)
+        found = bounds.of(one)
+        assert (found.upper >= products - 1e-5).all()
+        assert (found.closer(some) >= products[some] - 1e-5).all()
+        assert (found.closer(some) <= found.upper[some] + 1e-5).all()
 
 
 def test_bounds_are_the_products_where_every_direction_is_looked_at() -> None:
     held, [asked] = unit(50, HEAD, 0), unit(1, HEAD, 1)
     products = held.astype(np.float64) @ asked.astype(np.float64)
-    np.testing.assert_allclose(CosineBounds(held).upper(asked), products, atol=1e-5)
+    found = CosineBounds(held).of(asked)
+    np.testing.assert_allclose(found.closer(np.arange(50)), products, atol=1e-5)
 
 
 def test_bounds_are_tight_where_few_directions_matter() -> None:
     held, [asked] = unit(9_000, 384, 0, 0.97), unit(1, 384, 1, 0.97)
     products = held.astype(np.float64) @ asked.astype(np.float64)
-    assert (CosineBounds(held).upper(asked) - products).max() < 1e-3
+    found = CosineBounds(held).of(asked)
+    assert (found.closer(np.arange(9_000)) - products).max() < 1e-3
+    assert (found.upper - products).max() < 0.2
