@@ -22,6 +22,7 @@ from models.ensemble import Ensemble, TargetEnsemble
 from models.linear import LinearMember, LinearParams
 from models.manifest import MANIFEST
 from models.routing import ClassCertificate, RoutingPolicy
+from models.runtime_choice import AUTO
 from models.shortlist import Shortlist
 
 SAMPLE = "sample"
@@ -40,6 +41,9 @@ _TINY = 120
 
 class ReadingCosts:
     """Milliseconds of one ticket at a time on one thread, by the sealed bundle.
+
+    What serves here answers: the fastest of the runtimes that the bundle ships, which each split
+    names; its networks are most of the spine and of the learned entities.
 
     `spine_ms` is what the targets need: the text made ready, the members, the ensemble and the
     decision; `total_ms` is the whole answer. Between them stand the parts, each timed by itself,
@@ -80,8 +84,10 @@ class ReadingCosts:
         some = [texts[i * len(texts) // n] for i in range(n)]
         return [
             figure
-            for split, asked in ((SERVICE, tested), (SAMPLE, some))
-            for figure in summarise(split, measure_parts(assistant, asked, rounds))
+            for name, asked in ((SERVICE, tested), (SAMPLE, some))
+            for figure in summarise(
+                f"{name}, {assistant.facts.runtime.name}", measure_parts(assistant, asked, rounds)
+            )
         ]
 
 
@@ -95,7 +101,7 @@ def open_candidate(folder: Path) -> TicketAssistant:
     """
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder} holds no sealed bundle to be timed; run `make` first")
-    return bundle.load(folder)[1]
+    return bundle.load(folder, runtime=AUTO)[1]
 
 
 def summarise(split: str, taken: Milliseconds, draws: int = _DRAWS) -> list[Figure]:
