@@ -76,8 +76,8 @@ def settle(scheduler: Scheduler) -> None:
     assert not scheduler.running
 
 
-def said(path: Path, words: str) -> None:
-    until = time.monotonic() + 10
+def said(path: Path, words: str, seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
     while words not in path.read_text() and time.monotonic() < until:
         time.sleep(0.02)
     assert words in path.read_text()
@@ -298,6 +298,24 @@ def test_the_command_lists_runs_one_and_ends_on_sigterm(
 
     threading.Thread(target=end, daemon=True).start()
     assert schedule.main([], folder) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command(place: Path, number: signal.Signals) -> None:
+    told = place / "told"
+    with told.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.schedule"],
+            cwd=place, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=stderr,
+        )  # fmt: skip
+        try:
+            said(told, "on the clock", seconds=60)
+            process.send_signal(number)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert f"{number.name}: ending" in told.read_text()
 
 
 def test_a_job_without_a_clock_never_runs_by_itself(place: Path) -> None:
