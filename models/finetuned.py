@@ -3,11 +3,10 @@
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.numpy import load_file, save_file
 
 from data.errors import BundleError, ModelError, NotFittedError
@@ -19,6 +18,7 @@ from models.encoders import (
     open_encoder,
     open_torch_encoder,
 )
+from models.finetuned_params import FinetunedParams
 from models.finetuning_means import mean_heads, mean_weights
 from models.runtime import OpenEncoder, TextEncoder
 
@@ -26,94 +26,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from models.frozen_states import FrozenStates
-
-
-class FinalParams(BaseModel):
-    """How one of the final fits differs from those of the folds; null: it does not."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: Literal["folds", "encoder"] = Field(
-        default="folds", description="the mean of the folds' weights, or the published encoder"
-    )
-    epochs: int | None = Field(default=None, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0)
-    frozen_layers: int | None = Field(default=None, ge=0)
-    dropout: float | None = Field(default=None, ge=0, lt=1)
-    fits: int = Field(
-        default=1,
-        ge=1,
-        description="fits that differ in what is drawn at random; the mean of their weights "
-        "answers, at the cost of one. From the encoder there is one: others begin with other heads",
-    )
-
-    @model_validator(mode="after")
-    def _weights_have_a_mean(self) -> Self:
-        if self.fits > 1 and self.start == "encoder":
-            raise ValueError(f"start: encoder allows one fit, not {self.fits}; use start: folds")
-        return self
-
-    def applied(self, params: "FinetunedParams") -> "FinetunedParams":
-        """The params of this final fit."""
-        own = self.model_dump(exclude={"start", "fits"}, exclude_none=True)
-        return params.model_copy(update=own)
-
-
-class FinetunedParams(BaseModel):
-    """What the fine-tuned member may be told; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    encoder: str = Field(default="minilm", description="a name in models.encoders.ENCODERS")
-    max_tokens: int = Field(default=128, ge=8, le=512, description="longer texts are cut here")
-    learned_tokens: int | None = Field(
-        default=None,
-        ge=8,
-        description="of a longer text, in one training step: a random sample, another one each "
-        "time. Answers read max_tokens. null: all",
-    )
-    epochs: int = Field(default=2, ge=1)
-    learning_rate: float = Field(default=2e-4, gt=0, description="of the encoder, at its peak")
-    head_rate: float = Field(default=10.0, gt=0, description="learning rate of heads, in encoder's")
-    batch_size: int = Field(default=32, ge=1)
-    layers: int | None = Field(
-        default=None, ge=1, description="lowest layers that are kept of the encoder; null: all"
-    )
-    frozen_layers: int = Field(
-        default=3, ge=0, description="lowest layers left as they are, embeddings with them; 0: none"
-    )
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
-    lesson_weight: float = Field(
-        default=1.0, gt=0, description="of a text that teaches a lesson; a ticket's is 1"
-    )
-    toned: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="share of tickets that are told in another tone while they are learned, where "
-        "a tone is a lesson; see pipelines.toning",
-    )
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.06, ge=0, lt=1, description="share of steps")
-    clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
-    evaluations: int = Field(default=2, ge=1, description="looks at valid, per epoch")
-    patience: int = Field(default=3, ge=1, description="looks without gain before it stops")
-    final: tuple[FinalParams, ...] = Field(
-        default=(FinalParams(start="encoder"),),
-        min_length=1,
-        description="fits on all tickets; the answers of several are averaged",
-    )
-
-    @model_validator(mode="after")
-    def _something_is_trained(self) -> Self:
-        frozen = [self.frozen_layers, *(final.frozen_layers or 0 for final in self.final)]
-        if self.layers is not None and max(frozen) >= self.layers:
-            raise ValueError(
-                f"frozen_layers ({max(frozen)}) must be below layers ({self.layers}): "
-                "nothing of the encoder would be trained"
-            )
-        return self
 
 
 class Network(NamedTuple):
@@ -178,7 +90,8 @@ class FinetunedMember:
         ----------
         lessons : targets that are learned beside the others, from texts of their own; in the loss
             of a batch they count by their share of its rows (`params.lesson_weight`)
-        start : fitted members whose mean weights are gone on from; none: the published encoder.
+        start : fitted members whose mean weights are gone on from, and whose classes stay known;
+            none: the published encoder.
             Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
             accuracy without increasing inference time", ICML 2022
         valid : texts and labels the early stopping looks at; without them every epoch is run
@@ -188,7 +101,10 @@ class FinetunedMember:
         from models.finetuning_processes import open_processes
 
         open_processes()  # each of several opens the encoder on its own GPU
-        self.targets_ = classes_of(labels)
+        self.targets_ = {
+            target: tuple(sorted({*names, *(n for one in start for n in one.targets_[target])}))
+            for target, names in classes_of(labels).items()
+        }
         encoder = open_encoder(
             find_encoder(self.params.encoder), self.params.max_tokens, normalise=False
         )

@@ -21,7 +21,7 @@ from models.used_words import UsedWords
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from models.finetuned import FinetunedParams
+    from models.finetuned_params import FinetunedParams
 
 CHECKPOINT_SECONDS = 60.0
 """Least time between two checkpoints; one costs about half a second."""

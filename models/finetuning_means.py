@@ -24,7 +24,7 @@ def mean_weights(members: Sequence["FinetunedMember"]) -> dict[str, "Tensor"]:
 def mean_heads(
     members: Sequence["FinetunedMember"], targets: dict[str, tuple[str, ...]]
 ) -> dict[str, NDArray[np.float32]]:
-    """Each class's row is the mean over the members that know the class."""
+    """Each class's row is the mean over the members that know the class; zeros if none does."""
     heads = {}
     for i, (target, names) in enumerate(targets.items()):
         for part in ("weight", "bias"):
@@ -37,5 +37,8 @@ def mean_heads(
                 ]
                 for name in names
             ]
-            heads[f"{i}.{part}"] = np.array([np.mean(row, axis=0) for row in rows], np.float32)
+            unknown = np.zeros_like(next(row[0] for row in rows if row))
+            heads[f"{i}.{part}"] = np.array(
+                [np.mean(row, axis=0) if row else unknown for row in rows], np.float32
+            )
     return heads

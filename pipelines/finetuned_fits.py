@@ -19,12 +19,14 @@ from data.machine import usable_cores
 from data.prepared import Prepared
 from evaluation.league.sentiment import Posts
 from models.base import Probabilities
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.sentiment import TARGET as TONE
 from models.sentiment import name_pictures
 from pipelines import run
 from pipelines.cross_fitting import Rows, labels_of, without_fold
 from pipelines.environment import THREADS
+from pipelines.former_fits import Renewal
 from pipelines.toning import Tones
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Task:
     lessons : texts that teach every fit a tone beside the targets
     tones : in which some tickets are learned
     checkpoints : folder that holds a folder per fit
+    renewal : fits of before that all go on from
     """
 
     prepared: Prepared
@@ -53,6 +56,15 @@ class Task:
     checkpoints: Path
     lessons: Posts | None = None
     tones: Tones | None = None
+    renewal: Renewal | None = None
+
+    def chosen(self, rows: Rows) -> Rows:
+        """Those of some rows of train that are learned."""
+        return self.renewal.chosen(rows) if self.renewal else rows
+
+    def begun(self, name: str) -> "list[FinetunedMember]":
+        """What a fit goes on from, by its name; nothing: it begins at the published encoder."""
+        return self.renewal.begun(name) if self.renewal else []
 
 
 class Fits:
@@ -87,10 +99,12 @@ class Fits:
 
         Parameters
         ----------
+        rows : of train; those that the task has not chosen are left out
         start : members whose mean weights are gone on from
         draw : changes what is drawn at random
         """
         task, lessons = self._task, self._task.lessons
+        rows = task.chosen(rows)
         labels = {
             target: [*column, *[None] * len(self._taught)]
             for target, column in labels_of(task.prepared, rows).items()
@@ -177,7 +191,8 @@ def fit_fold(task: Task, number: int, folder: Path) -> dict[str, Probabilities]:
     """Fit on all rows of train outside one fold, keep the member, answer the rows of the fold."""
     fits = Fits(task, place=number)
     rest, own = without_fold(task.prepared, number)
-    member = fits.fit(rest, f"fold-{number}", task.params)
+    name = f"fold-{number}"
+    member = fits.fit(rest, name, task.params, task.begun(name))
     member.save(folder)
     return fits.answer(member, own)
 

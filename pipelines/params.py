@@ -16,7 +16,7 @@ from evaluation.trust_params import FeedbackParams
 from models.cascade import CascadeParams
 from models.embedding import EmbeddingParams
 from models.ensemble import EnsembleParams
-from models.finetuned import FinetunedParams
+from models.finetuned_params import FinetunedParams
 from models.linear import LinearParams
 from models.memory import MemoryParams
 from models.ordinal import OrdinalParams

@@ -22,8 +22,8 @@ from pipelines.replay_tickets import Story, as_row, labels_of
 
 PACKAGES = ("data", "models", "evaluation", "pipelines", "serving")
 ARTEFACTS = ("raw", "prepared", "trained", "bundles", "published", "reports", "golden",
-             "__pycache__")  # fmt: skip
-EMPTY = ("data/raw/feedback", "data/golden")
+             "former", "__pycache__")  # fmt: skip
+EMPTY = ("data/raw/feedback", "data/golden", "models/former")
 """Folders that stages read, and that this desk fills by itself or never."""
 
 FIRST = "data/first.jsonl"

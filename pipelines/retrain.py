@@ -29,11 +29,13 @@ from pipelines.bundle import CANDIDATE
 from pipelines.collect import Collected, collect_here, opened_store
 from pipelines.decisions import champion_of, keep
 from pipelines.deploying import SHARE, promote
+from pipelines.former_fits import carry_over
 from pipelines.gate import decide_now
 from pipelines.params import Params, read_params
 from pipelines.register import register
 from pipelines.reproduction import StageDone, follow, render_stages, reproduce
 from pipelines.score import find_bundle
+from pipelines.train import PREPARED
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,9 @@ class Steps(Protocol):
     def collect(self) -> Collected:
         """New feedback into a batch."""
 
+    def carry_over(self) -> bool:
+        """Let fits go on from those of the last run, if they are there."""
+
     def reproduce(self) -> Iterable[str]:
         """Lines of `dvc repro`."""
 
@@ -102,6 +107,8 @@ def retrain(steps: Steps, store: Store, actor: str, now: Callable[[], datetime])
     version: str | None = None
     try:
         collected = steps.collect()
+        if collected.batch:
+            steps.carry_over()
         follow(steps.reproduce(), stages)
         version, part = steps.register()
         outcome, why = _conclude(steps, version, part)
@@ -146,6 +153,10 @@ class OnThisMachine:
 
     def reproduce(self) -> Iterable[str]:
         return reproduce(sys.stderr.write)
+
+    def carry_over(self) -> bool:
+        known = run.find_fingerprint(PREPARED)
+        return known is not None and carry_over(known)
 
     def register(self) -> Registered:
         first = champion_of(self._bundles) is None

@@ -126,7 +126,8 @@ def stage(
             seconds, peak = round(time.perf_counter() - began, 2), round(peak_mib(), 1)
             if tracker:
                 if prepared and "data_fingerprint" not in tracked.tags:
-                    tracker.set_tags(_fingerprint(prepared))
+                    found = find_fingerprint(prepared)
+                    tracker.set_tags({"data_fingerprint": found} if found else {})
                 tracker.log_metrics({"seconds": seconds, "peak_mib": peak}, 0)
                 tracker.end(status)
     if record:
@@ -160,9 +161,10 @@ def _tags(name: str) -> dict[str, str]:
     return {key: value for key, value in known.items() if value}
 
 
-def _fingerprint(prepared: Path) -> dict[str, str]:
+def find_fingerprint(prepared: Path) -> str | None:
+    """The fingerprint of the tickets that are prepared in a folder; None where there are none."""
     try:
         summary = json.loads((prepared / "summary.json").read_text(encoding="utf-8"))
-        return {"data_fingerprint": str(summary["fingerprint"])}
+        return str(summary["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return None

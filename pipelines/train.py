@@ -23,6 +23,7 @@ from models.finetuned import FinetunedMember
 from models.sentiment import TARGET as TONE
 from pipelines import run
 from pipelines.cross_fitting import Answers, Rows, cross_fit, labels_of
+from pipelines.former_fits import FITS, FORMER
 from pipelines.lessons import LESSONS, Lessons, read_lessons
 from pipelines.lessons import measure as measure_tone
 from pipelines.params import Params, read_params
@@ -83,6 +84,7 @@ def train(
     keep: Keep | None = None,
     lessons: Lessons | None = None,
     encodings: Path | None = None,
+    kept: Path | None = None,
 ) -> tuple[Member, Answers]:
     """Fit the member of this name with its section of params.yaml.
 
@@ -91,6 +93,7 @@ def train(
     keep : gets the dense features of all tickets, where the member has any
     lessons : what the fine-tuned member is to learn beside the tickets
     encodings : see `train_embedding`
+    kept : see `train_finetuned`
     """
     folds = params.prepare.folds
     if name == "linear":
@@ -98,7 +101,9 @@ def train(
     if name == "embedding":
         return train_embedding(prepared, folds, params.embedding, keep, encodings)
     taught, tones = _taught(lessons, params)
-    return train_finetuned(prepared, folds, params.finetuned, params.seed, keep, taught, tones)
+    return train_finetuned(
+        prepared, folds, params.finetuned, params.seed, keep, taught, tones, FORMER, kept
+    )
 
 
 def _taught(lessons: Lessons | None, params: Params) -> tuple[Posts | None, Tones | None]:
@@ -142,7 +147,7 @@ def main() -> None:
 
         # An organisation's own sentiments go before those of others.
         lessons = read_lessons(LESSONS) if TONE not in prepared.targets else None
-        member, answers = train(name, prepared, params, keep, lessons, ENCODINGS)
+        member, answers = train(name, prepared, params, keep, lessons, ENCODINGS, FITS)
         member.save(folder)
         if lessons and isinstance(member, FinetunedMember):
             reader = measure_tone(member, lessons)

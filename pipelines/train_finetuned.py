@@ -14,9 +14,11 @@ from pydantic import BaseModel
 from data.prepared import Prepared
 from evaluation.league.sentiment import Posts
 from models.base import Probabilities
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from pipelines.cross_fitting import Answers, Rows, cross_fit
 from pipelines.finetuned_fits import Fits, Task, fit_beside, fit_draws_beside
+from pipelines.former_fits import FINAL, Renewal, keep_fits
 from pipelines.toning import Tones
 
 CHECKPOINTS = Path(".cache/checkpoints")
@@ -35,34 +37,49 @@ def train_finetuned(
     keep: Keep | None = None,
     lessons: Posts | None = None,
     tones: Tones | None = None,
+    former: Path | None = None,
+    kept: Path | None = None,
 ) -> tuple[FinetunedMember, Answers]:
     """The fine-tuned member; each fit stops early on valid and goes on after an interruption.
 
     Parameters
     ----------
+    former : folder of fits that these go on from where that can be, see `pipelines.former_fits`
+    kept : folder that the fits are left in, to be gone on from later
     lessons : texts that teach every fit a tone beside the targets
     tones : in which some tickets are learned
     keep : gets the final member's features of all tickets, as in `train_embedding`; what the frozen
         layers made of them is still there, so they cost less now than later
     """
-    checkpoints = checkpoint_folder(prepared, params, folds, seed, lessons, tones)
-    task = Task(prepared, params, seed, checkpoints, lessons, tones)
+    renewal = Renewal.find(prepared, params, folds, seed, former) if former else None
+    checkpoints = checkpoint_folder(prepared, params, folds, seed, lessons, tones, renewal)
+    own = params
+    if renewal and (renew := params.renew):
+        own = params.model_copy(
+            update={"epochs": renew.epochs, "learning_rate": renew.learning_rate}
+        )
+        lessons = lessons and share_of(lessons, len(renewal.rows) / len(prepared.rows("train")))
+    task = Task(prepared, own, seed, checkpoints, lessons, tones, renewal)
     fits = Fits(task)
+    folded: list[FinetunedMember] = []
 
     def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
-        if name != "final":
-            return fits.fit(rows, name, params)
+        if name != FINAL:
+            return fits.fit(rows, name, own, task.begun(name))
+        folded[:] = fitted
         members, draws = [], count()
         for final in params.final:
             # Where there are no folds to go on from, the fit is one like theirs.
             alone = final.start == "folds" and not fitted
             chosen = params if alone else final.applied(params)
             start = fitted if final.start == "folds" else ()
-            own = list(islice(draws, 1 if alone else final.fits))
-            drawn = fit_draws_beside(task, "final", chosen, start, own) or [
-                fits.fit(rows, f"final-{draw}", chosen, start, draw) for draw in own
+            if renewal:
+                chosen, start = final.renewed(own), task.begun(FINAL)
+            drawn = list(islice(draws, 1 if alone else final.fits))
+            found = fit_draws_beside(task, FINAL, chosen, start, drawn) or [
+                fits.fit(rows, f"{FINAL}-{draw}", chosen, start, draw) for draw in drawn
             ]
-            members.append(FinetunedMember.averaged(drawn))
+            members.append(FinetunedMember.averaged(found))
         return members[0].joined(members[1:])
 
     latest: list[tuple[Rows, NDArray[np.float32]]] = []
@@ -79,7 +96,16 @@ def train_finetuned(
         vectors[rows] = features
         vectors[train] = member.encode([fits.texts[i] for i in train])
         keep(vectors)
+    if kept:
+        keep_fits(prepared, params, folded, member, renewal, kept)
     return member, answers
+
+
+def share_of(posts: Posts, share: float) -> Posts:
+    """A share of some posts, evenly spread."""
+    rows = np.linspace(0, len(posts.texts), round(share * len(posts.texts)), endpoint=False)
+    chosen = rows.astype(int)
+    return Posts([posts.texts[i] for i in chosen], [posts.labels[i] for i in chosen])
 
 
 def checkpoint_folder(
@@ -89,6 +115,7 @@ def checkpoint_folder(
     seed: int,
     lessons: Posts | None = None,
     tones: Tones | None = None,
+    renewal: Renewal | None = None,
 ) -> Path:
     """Where the fits of one run keep their state until it is done; another run, another folder.
 
@@ -100,5 +127,6 @@ def checkpoint_folder(
     told = [lessons.texts, lessons.labels] if lessons else []
     changed = [tones.asides, tones.share, tones.seed] if tones else []
     facts = [prepared.summary["fingerprint"], params.model_dump(mode="json"), folds, seed]
-    digest = hashlib.sha256(json.dumps([*facts, told, changed]).encode() + code)
+    begun = [renewal.facts.fingerprint, renewal.facts.renewed] if renewal else []
+    digest = hashlib.sha256(json.dumps([*facts, told, changed, begun]).encode() + code)
     return CHECKPOINTS / digest.hexdigest()[:16]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from models.encoders import find_encoder, open_encoder
 from models.ensemble import Ensemble, TargetEnsemble
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.linear import LinearMember, LinearParams
 from models.memory import Memory, MemoryParams
 from models.reader_facts import ReaderFacts

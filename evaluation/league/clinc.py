@@ -32,7 +32,8 @@ from models.base import Labels, Member, Probabilities
 from models.distances import Method
 from models.embedding import EmbeddingMember
 from models.ensemble import fit_combination
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.linear import LinearMember
 from models.novelty import NoveltyDetector, NoveltyParams
 

@@ -16,7 +16,8 @@ from evaluation.league.benchmark import SHARED_TEXTS, Figure, shared_texts
 from evaluation.metrics import Outcomes
 from models.base import Probabilities
 from models.calibration import apply_temperature, fit_temperature
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.sentiment import SENTIMENTS, TARGET, fit_tone, name_pictures, positions, tones
 
 FOLDS = 5

@@ -8,7 +8,8 @@ import pytest
 
 from models.base import Member
 from models.embedding import EmbeddingMember, EmbeddingParams
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.linear import LinearMember
 
 NEW: dict[str, Callable[[], Member]] = {

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from models.encoders import full_precision
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.finetuning_processes import is_first
 
 PARAMS = FinetunedParams(

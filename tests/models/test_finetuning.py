@@ -8,7 +8,8 @@ import torch
 
 from models import finetuning
 from models.batching import IGNORED, bucketed_batches, encode_labels, pad_states, pad_tokens
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.finetuning import one_cycle
 from models.finetuning_inputs import Inputs, Sampling, pad_drawn, pad_sampled
 from models.frozen_states import FrozenStates
@@ -173,6 +174,24 @@ def test_progress_ends_at_one(tickets) -> None:
     member.fit(tickets.texts[:16], {t: c[:16] for t, c in tickets.labels.items()})
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
+
+
+def test_classes_that_a_fit_goes_on_from_stay_known(tickets) -> None:
+    params = SMALL.model_copy(update={"epochs": 1, "frozen_layers": 0})
+    target = next(iter(tickets.labels))
+    column = tickets.labels[target]
+    known = sorted(set(column))
+    first = [i for i, label in enumerate(column) if label != known[0]][:24]
+    then = [i for i, label in enumerate(column) if label != known[1]][:16]
+
+    def fit(rows: list[int], start: list[FinetunedMember]) -> FinetunedMember:
+        labels = {target: [column[i] for i in rows]}
+        return FinetunedMember(params).fit([tickets.texts[i] for i in rows], labels, start=start)
+
+    before = fit(first, [])
+    after = fit(then, [before])
+    assert set(after.targets_[target]) == set(before.targets_[target]) | {column[i] for i in then}
+    assert len(after.predict_proba(tickets.texts[:2])[target][0]) == len(after.targets_[target])
 
 
 def test_a_fit_goes_on_from_the_mean_of_others(tickets) -> None:

@@ -13,7 +13,8 @@ from data.text import model_text
 from models.assistant import TicketAssistant
 from models.encoders import find_encoder, open_encoder
 from models.ensemble import Ensemble, TargetEnsemble
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.reader_facts import ReaderFacts
 from models.readers import (
     FILE,

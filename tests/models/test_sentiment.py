@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from data.errors import BundleError, UnknownLabelError
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.reader_facts import ReaderFacts
 from models.sentiment import (
     FILE,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from data.prepared import Prepared
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from pipelines import finetuned_fits
 from pipelines.cross_fitting import labels_of
 from pipelines.finetuned_fits import Fits, Task, fit_beside, fit_draws_beside, fit_fold

@@ -10,7 +10,8 @@ from data.catalog import read_catalog
 from data.errors import DataError, FetchError
 from data.fetching import find_mirror
 from evaluation.league.sentiment import Posts, part_off
-from models.finetuned import FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinetunedParams
 from models.sentiment import SENTIMENTS, TARGET
 from pipelines.lessons import (
     FILE,

@@ -25,11 +25,16 @@ class Played:
         self.part = part
         self.passed = passed
         self.lines = lines
+        self.batch: str | None = "batch-1"
         self.taken: list[str] = []
 
     def collect(self) -> Collected:
         self.taken.append("collect")
-        return Collected("batch-1", {"rows": 3})
+        return Collected(self.batch, {"rows": 3})
+
+    def carry_over(self) -> bool:
+        self.taken.append("carry over")
+        return True
 
     def reproduce(self) -> Iterable[str]:
         self.taken.append("reproduce")
@@ -56,13 +61,22 @@ def run(steps: Played, store: MemoryStore | None = None) -> Retrained:
 def test_a_candidate_that_passes_competes() -> None:
     store, steps = MemoryStore(), Played(lines=["Running stage 'prepare':"])
     done = run(steps, store)
-    assert steps.taken == ["collect", "reproduce", "register", "decide", "challenge bundle-2"]
+    assert steps.taken == [
+        "collect", "carry over", "reproduce", "register", "decide", "challenge bundle-2",
+    ]  # fmt: skip
     assert (done.outcome, done.batch) == ("challenger", "batch-1")
     assert [stage.stage for stage in done.stages] == ["prepare"]
     (event,) = store.events(action="retrain.finished")
     assert event.subject == "bundle-2"
     assert event.detail["reasons"] == ["as the rules say"]
     assert find_interrupted(store) is None
+
+
+def test_fits_are_not_carried_over_where_nothing_was_collected() -> None:
+    steps = Played()
+    steps.batch = None
+    run(steps)
+    assert "carry over" not in steps.taken
 
 
 def test_a_candidate_that_is_refused_does_not_and_says_why() -> None:

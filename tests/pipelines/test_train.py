@@ -13,7 +13,8 @@ from data.errors import DataError
 from data.prepared import Prepared
 from evaluation.league.sentiment import Posts
 from models.embedding import EmbeddingParams
-from models.finetuned import FinalParams, FinetunedMember, FinetunedParams
+from models.finetuned import FinetunedMember
+from models.finetuned_params import FinalParams, FinetunedParams
 from models.linear import LinearParams
 from pipelines import train
 from pipelines.cross_fitting import cross_fit, labels_of
