@@ -91,6 +91,16 @@ def check_bundles(
     return LiveFindings(report=report, lost=lost, withheld=would_be.tell(deployment, alpha))
 
 
+def find_accuracy(
+    store: Store, version: str, alpha: float, believed: Believed | None = None
+) -> dict[str, tuple[float, float]]:
+    """Target -> bounds of the accuracy of a bundle, on all audited answers it ever told."""
+    rows = map(_slim, store.stream(Query(bundle=version, audit=True)))
+    found = check_live(rows, alpha=alpha, believed=believed).bundles.get(version)
+    targets = found.targets if found else {}
+    return {name: (one.accuracy.low, one.accuracy.high) for name, one in targets.items()}
+
+
 def answering(deployment: Deployment) -> tuple[str, ...]:
     """Versions whose answers are told: the champion's and the challengers'."""
     champion = (deployment.champion,) if deployment.champion else ()

@@ -28,6 +28,8 @@ from pipelines.experiment import make_parser, obey
 from pipelines.experiment_acts import Acts
 from pipelines.experiment_params import ExperimentParams, RehearsalParams
 from pipelines.experiment_state import Status, find_running, find_status, tell
+from pipelines.promote import obey as obey_promote
+from pipelines.promote import parse
 from tests.pipelines.conftest import RegisterAnswering
 from tests.stores import MemoryStore
 
@@ -388,6 +390,20 @@ def test_a_champion_worse_than_the_one_before_is_rolled_back(
         assert str(detail["published"]).startswith(f"champion {first}")
     else:
         assert done == []
+
+
+def test_what_was_promoted_against_the_gate_by_hand_is_rolled_back_as_well(
+    acts: Acts, versions: tuple[str, str]
+) -> None:
+    first, second = versions
+    serve(acts.store, first, 0.8)
+    asked = parse([second, "--as", "champion", "--override", "it has to be live today"])
+    obey_promote(asked, acts.registry, acts.bundles, acts.store, "anna", acts.check)
+    serve(acts.store, second, 0.5, start=1000)
+    params = acts.params.model_copy(update={"automatic": ("rollback",)})
+    done = replace(acts, params=params).automatic(status_of(acts))
+    assert done[0] == f"rolled back to {first}"
+    assert "under the champion before" in done[1]
 
 
 def test_a_champion_that_nothing_was_shown_before_is_not_judged_by_it(acts: Acts) -> None:

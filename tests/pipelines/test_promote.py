@@ -39,6 +39,8 @@ def test_the_command_reads_its_arguments(
         ["invented-00000000", "--as", "shadow", "--override", "a reason"],
         ["invented-00000000", "--as", "champion", "--override", " "],
         ["--rollback", "--override", "a reason"],
+        ["invented-00000000", "--as", "champion", "--reason", "a reason"],
+        ["--rollback", "--reason", " "],
     ],
 )
 def test_a_command_that_asks_for_nothing_or_too_much_is_refused(arguments: list[str]) -> None:
@@ -80,7 +82,7 @@ def test_shadows_rollbacks_and_stops_ask_no_gate_and_are_logged(
     do(second, "--as", "shadow")
     do(second, "--stop")
     do(second, "--as", "champion", "--override", "to go back from")
-    do("--rollback")
+    do("--rollback", "--reason", "it is worse")
     assert [(event.action, event.subject) for event in facts.lines] == [
         ("promotion", first),
         ("experiment.started", second),
@@ -90,8 +92,10 @@ def test_shadows_rollbacks_and_stops_ask_no_gate_and_are_logged(
         ("rollback", first),
     ]
     assert facts.lines[-1].detail == {
-        "reasons": ["asked for by anna"], "former": second, "published": f"champion {first}",
-    }  # fmt: skip
+        "reasons": ["asked for by anna", "it is worse"],
+        "former": second,
+        "published": f"champion {first}",
+    }
 
 
 def test_a_command_that_is_refused_says_so(
