@@ -71,7 +71,7 @@ league: install  ## every public benchmark against the published figures: hours;
 monitor: install  ## check accuracy, certificates and drift of what was answered
 	python -m pipelines.monitor
 
-replay: install  ## years of real tickets through the loop, resumable (PROFILE=quick|full)
+replay: install  ## years of real tickets through the loop, resumable (PROFILE=quick|full|incidents)
 	python -m pipelines.replay --profile $(or $(PROFILE),quick)
 
 schedule: install  ## run monitor, experiment, drift, collect, retrain and report on a clock

@@ -3,11 +3,15 @@
     python -m pipelines.replay                    # or: make replay
     python -m pipelines.replay --profile full
     python -m pipelines.replay --only real
+    python -m pipelines.replay --profile incidents
 
 Apache's bug reports 2009-2018 are routed by the model of the first years (`fixed`) and by the same
 model in the loop: corrected by people, watched, retrained and replaced (`loop`). Two stationary
 controls tell how often drift is flagged where there is none. Interrupted, it is started again and
 goes on with the month it was in. Writes evaluation/reports/replay.json and replay.html.
+
+A profile with incidents plays one arm in which things go wrong, staged, and writes
+evaluation/reports/replay_incidents.json.
 """
 
 import argparse
@@ -26,12 +30,16 @@ from data.fetching import find_mirror
 from data.locks import exclusive
 from evaluation.files import write_json
 from evaluation.gate_params import GateParams
+from evaluation.replay_incident_records import Staged
+from evaluation.replay_incident_report import summarise_incidents
+from evaluation.replay_incident_summary import INCIDENTS, read_incidents, render_incidents
 from evaluation.replay_page import render_page
 from evaluation.replay_records import Played
 from evaluation.replay_report import summarise
 from pipelines import run
 from pipelines.params import read_params
 from pipelines.progress import counted
+from pipelines.replay_incidents import ARM, play_incidents, read_staged
 from pipelines.replay_months import LEARNING, WATCHING, play, read_played
 from pipelines.replay_params import Profile, read_profile
 from pipelines.replay_tickets import (
@@ -72,7 +80,7 @@ def tell_stories(
     known : gives the tickets of a data set with a label of a target
     """
     name, target = TICKETS
-    real = by_calendar(target, known(name, target), profile.first_months)
+    real = by_calendar(target, known(name, target), profile.first_months, profile.skip_months)
     stories: Stories = {REAL: (name, limit(real, profile.months, profile.tickets_a_month, seed))}
     if months := profile.controls.shuffled:
         mixed = limit(shuffled(real, seed), months, profile.tickets_a_month, seed)
@@ -130,6 +138,49 @@ def replay(
     return done
 
 
+def replay_incidents(
+    story: Story, profile: Profile, folder: Path, source: Path, keep: Callable[[Staged], object]
+) -> Staged:  # fmt: skip
+    """Play a desk in which things go wrong to its end.
+
+    Parameters
+    ----------
+    folder : where the workspace lies
+    source : root of the project
+    keep : is given all that was played, however it ends
+    """
+    fresh = Staged(
+        scenario=REAL, dataset=TICKETS[0], target=story.target, first=len(story.first),
+        planned=len(story.months),
+    )  # fmt: skip
+    state = folder / STATE
+    done = read_staged(state, fresh)
+    space = set_out(folder / "desk", source, profile, story, len(story.months))
+    if not (space.arm_folder(ARM) / "published" / "deployment.json").exists():
+        logger.info("%d tickets are learned first", len(story.first))
+        space.learn_first([ARM])
+    with counted("replay", done.planned, done.done, unit="month") as advance:
+        try:
+            return play_incidents(space, story, profile, done, state, advance)
+        finally:
+            keep(read_staged(state, done))
+
+
+def tell_incidents(story: Story, profile: Profile, name: str, folder: Path, root: Path) -> int:
+    """Play the incidents of a profile, write what they showed and print it in short."""
+    plan = profile.incidents
+    assert plan is not None
+
+    def keep(staged: Staged) -> None:
+        facts = summarise_incidents(staged, name, profile.settings, plan.mislabelled)
+        write_json(INCIDENTS, facts)
+
+    replay_incidents(story, profile, folder, root, keep)
+    report = read_incidents()
+    sys.stdout.write(f"{render_incidents(report)}\n\n{INCIDENTS}\n")
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay as the arguments say; gives the exit status."""
     parser = argparse.ArgumentParser(
@@ -160,11 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 gate = GateParams.model_validate(
                     {**params.gate.model_dump(), **profile.params.get("gate", {})}
                 )
-                facts = summarise(done, asked.profile, profile.model_dump(mode="json"), gate)
+                facts = summarise(done, asked.profile, profile.settings, gate)
                 write_json(JSON, facts)
                 write_text(PAGE, render_page(facts))
 
             stories = tell_stories(profile, params.seed, known, catalog)
+            if profile.incidents:
+                return tell_incidents(stories[REAL][1], profile, asked.profile, folder, root)
             if asked.only and asked.only not in stories:
                 raise DataError(f"{asked.only} is left out of the profile {asked.profile}")
             wanted = [asked.only] if asked.only else list(stories)

@@ -1,5 +1,6 @@
 """The real service of an arm: started as a process, spoken to over HTTP, stopped."""
 
+import itertools
 import os
 import signal
 import socket
@@ -64,6 +65,12 @@ class Client:
         """Predictions since a moment that the audit drew and nobody answered."""
         asked = {"audit": "true", "answered": "false", "since": since}
         return [row for row in self._pages(asked) if row["arm"] != "shadow"]
+
+    def silent(self, since: str | None, most: int) -> list[dict[str, Any]]:
+        """Predictions, since a moment or ever, of which nobody said anything."""
+        asked = {"answered": "false", **({"since": since} if since else {})}
+        told = (row for row in self._pages(asked) if row["arm"] != "shadow")
+        return list(itertools.islice(told, most))
 
     def shadows(self, since: str) -> dict[str, Told]:
         """Prediction id -> what the shadow would have told beside it."""

@@ -79,8 +79,12 @@ def read_known(folder: Path, dataset: Dataset, target: str) -> list[Known]:
     return sorted(found, key=lambda ticket: (ticket.created_at or "", ticket.id))
 
 
-def by_calendar(target: str, tickets: Sequence[Known], first: int) -> Story:
+def by_calendar(target: str, tickets: Sequence[Known], first: int, skipped: int = 0) -> Story:
     """The months as they were, the first ones to learn from.
+
+    Parameters
+    ----------
+    skipped : months left out, before the first ones
 
     Raises
     ------
@@ -92,7 +96,7 @@ def by_calendar(target: str, tickets: Sequence[Known], first: int) -> Story:
     months = [
         Month(name, tuple(group))
         for name, group in itertools.groupby(tickets, key=lambda ticket: ticket.month)
-    ]
+    ][skipped:]
     if len(months) <= first:
         raise DataError(f"{len(months)} months of tickets, and {first} of them are learned first")
     learned = tuple(ticket for month in months[:first] for ticket in month.tickets)
