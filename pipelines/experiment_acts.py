@@ -8,11 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import JsonValue
+
 from data.errors import ModelError
 from data.store import Event, Query, Store
 from evaluation.duel import Part
 from evaluation.judgement import Believed
 from evaluation.live import check_live
+from evaluation.verdicts import Verdict
 from models.bundle import load
 from models.deployment import Deployment
 from models.publishing import BundleStore
@@ -27,6 +30,7 @@ from pipelines.experiment_state import (
     find_running,
     newest_by_subject,
 )
+from pipelines.live_check import find_accuracy
 from pipelines.rehearsal import Assistant, Rehearsal, logged_tickets, rehearse
 
 logger = logging.getLogger(__name__)
@@ -123,12 +127,19 @@ class Acts:
             reasons,
             former=verdict.champion,
             verdict=verdict.outcome,
-            former_accuracy={
-                target: [one.champion.low, one.champion.high]
-                for target, one in verdict.targets.items()
-            },
+            former_accuracy=self._former_accuracy(verdict),
         )
         return [f"promoted {version}", *reasons]
+
+    def _former_accuracy(self, verdict: Verdict) -> dict[str, JsonValue]:
+        """What the new champion is held against: bounds of the accuracy of the one before."""
+        found = {target: one.champion for target, one in verdict.targets.items()}
+        if found:
+            return {target: [one.low, one.high] for target, one in found.items()}
+        # Promoted before anything was compared: all that was ever audited of the former one.
+        alpha = self.params.verdict.alpha
+        known = find_accuracy(self.store, verdict.champion, alpha, self.believed)
+        return {target: [low, high] for target, (low, high) in known.items()}
 
     def rollback(self, reasons: Sequence[str]) -> list[str]:
         """Let the former champion answer again in the place of the present one."""

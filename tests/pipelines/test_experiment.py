@@ -392,6 +392,21 @@ def test_a_champion_worse_than_the_one_before_is_rolled_back(
         assert done == []
 
 
+def test_one_promoted_before_anything_was_compared_is_held_against_all_that_was_audited(
+    acts: Acts, versions: tuple[str, str]
+) -> None:
+    first, second = versions
+    serve(acts.store, first, 0.8)
+    acts.start(second, "challenger", 0.5)
+    acts.promote(second, status_of(acts), "we are sure")
+    [promoted] = acts.store.events(1, "promotion")
+    low, high = promoted.detail["former_accuracy"]["category"]
+    assert 0.7 < low < 0.8 < high < 0.9
+    serve(acts.store, second, 0.5, start=1000)
+    params = acts.params.model_copy(update={"automatic": ("rollback",)})
+    assert replace(acts, params=params).automatic(status_of(acts))[0] == f"rolled back to {first}"
+
+
 def test_what_was_promoted_against_the_gate_by_hand_is_rolled_back_as_well(
     acts: Acts, versions: tuple[str, str]
 ) -> None:
