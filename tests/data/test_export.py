@@ -150,7 +150,8 @@ def test_ten_times_the_rows_take_no_more_memory(tmp_path: Path, ending: str) -> 
         export(EndlessStore(number), Query(), tmp_path / f"{number}.{ending}")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.5 * peaks[0]
+    # All rows together are over 10 MB; other threads of the process come to tens of kB.
+    assert peaks[1] < peaks[0] + 1_000_000
 
 
 def test_parquet_is_written_group_by_group(tmp_path: Path) -> None:
