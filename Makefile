@@ -134,3 +134,4 @@ fuzz: install  ## ask the whole HTTP contract 20,000 times and more what it does
 
 clean:  ## remove what was made, keep the environment and what was fetched
 	rm -rf data/prepared models/trained models/bundles evaluation/reports .cache
+	find models/former -mindepth 1 ! -name .gitignore -delete

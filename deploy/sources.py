@@ -18,7 +18,7 @@ KINDS = {".py", ".yaml", ".csv", ".html", ".css", ".js", ".j2", ".mako"}
 
 LEFT_OUT = (
     "data/raw", "data/prepared", "data/sample", "data/golden",
-    "models/trained", "models/bundles", "models/published",
+    "models/trained", "models/former", "models/bundles", "models/published",
     "evaluation/league", "evaluation/reports", "serving/bench", "serving/drills",
 )  # fmt: skip
 """Tickets, what was trained, and what measures."""
