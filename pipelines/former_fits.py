@@ -100,6 +100,8 @@ class Renewal:
         digests = [digest(texts[row]) for row in train]
         is_new = np.array([facts.learned.get(d) != known[d] for d in digests], dtype=bool)
         new = int(is_new.sum())
+        if not unlike and not new:
+            unlike = "there is nothing new to learn"
         if not unlike and new > renew.most_new * len(train):
             unlike = f"{new} of {len(train)} tickets are new, more than {renew.most_new:.0%}"
         if unlike:

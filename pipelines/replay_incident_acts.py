@@ -50,12 +50,6 @@ class Supervisor(Loop):
         self._story = story
         self._truth = story.truth
 
-    @property
-    def withheld(self) -> tuple[str, ...]:
-        """Classes that the champion of now leaves to people."""
-        its = self.deployment.withheld_of(self.champion)
-        return tuple(sorted(label for labels in its.values() for label in labels))
-
     def collect(self, month: str) -> Said | None:
         """Collect what was said; None where nothing was."""
         before = set(self._files.batches)

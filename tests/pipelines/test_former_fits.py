@@ -80,6 +80,14 @@ def test_a_ticket_with_another_label_is_new(
     assert renewal.new == len(few) + 1 and row in renewal.rows
 
 
+def test_where_nothing_is_new_there_is_nothing_to_go_on_with(
+    prepared: Prepared, few: np.ndarray, former: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert Renewal.find(without(prepared, few), PARAMS, FOLDS, 1, former) is None
+    assert "there is nothing new to learn" in caplog.text
+
+
 def gone(prepared: Prepared, row: int) -> Prepared:
     return without(prepared, np.array([row]))
 
