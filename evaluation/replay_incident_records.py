@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from data.schema import NonEmpty, Record
-from evaluation.replay_records import Happened, MonthFacts
+from evaluation.replay_records import MonthFacts, MonthsPlayed
 
 Outcome = Literal["promoted", "refused", "overridden", "unchanged"]
 """`overridden`: the gate refused the candidate, and somebody promoted it all the same."""
@@ -70,15 +70,9 @@ class RolledBack(Record):
     why: NonEmpty
 
 
-class Staged(Record):
-    """Everything that is kept of a run of months, and enough to go on with it."""
+class Staged(MonthsPlayed):
+    """Everything that is kept of months with staged incidents."""
 
-    scenario: NonEmpty
-    dataset: NonEmpty
-    target: NonEmpty
-    first: int = Field(ge=0, description="tickets learned from before")
-    planned: int = Field(ge=0, description="months")
-    done: int = Field(default=0, ge=0, description="months")
     months: tuple[StagedMonth, ...] = ()
     batches: tuple[Said, ...] = ()
     poisoned: tuple[str, ...] = Field(default=(), description="batches")
@@ -88,5 +82,3 @@ class Staged(Record):
     alerted: int | None = Field(
         default=None, description="number of the month in which a class of it lost its certificate"
     )
-    events: tuple[Happened, ...] = ()
-    seconds: float = Field(default=0, ge=0)

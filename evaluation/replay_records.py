@@ -100,8 +100,8 @@ class Pair(Record):
     former_automatic: bool
 
 
-class Played(Record):
-    """Everything that is kept of a run of months, and enough to go on with it."""
+class MonthsPlayed(Record):
+    """What is kept of any run of months, and tells where to go on with it."""
 
     scenario: NonEmpty
     dataset: NonEmpty
@@ -109,14 +109,19 @@ class Played(Record):
     first: int = Field(ge=0, description="tickets learned from before")
     planned: int = Field(ge=0, description="months")
     done: int = Field(default=0, ge=0, description="months")
+    events: tuple[Happened, ...] = ()
+    seconds: float = Field(default=0, ge=0)
+
+
+class Played(MonthsPlayed):
+    """Everything that is kept of the arms of a replay."""
+
     months: tuple[MonthFacts, ...] = ()
     apart: tuple[Apart, ...] = ()
-    events: tuple[Happened, ...] = ()
     promotions: tuple[Promotion, ...] = ()
     pairs: tuple[Pair, ...] = ()
     retrained: int = Field(default=0, description="months done when it was retrained last")
     alerted: bool = Field(default=False, description="since it was retrained last")
-    seconds: float = Field(default=0, ge=0)
 
 
 def losses_of(decision: GateDecision) -> tuple[ClassLoss, ...]:

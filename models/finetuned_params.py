@@ -37,6 +37,7 @@ class FinalParams(BaseModel):
     epochs: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0)
     frozen_layers: int | None = Field(default=None, ge=0)
+    frozen_embeddings: bool | None = None
     dropout: float | None = Field(default=None, ge=0, lt=1)
     fits: int = Field(
         default=1,
@@ -58,7 +59,8 @@ class FinalParams(BaseModel):
 
     def renewed(self, params: "FinetunedParams") -> "FinetunedParams":
         """The same where it goes on from a former final fit: as long and as fast as the folds."""
-        own = self.model_dump(include={"frozen_layers", "dropout"}, exclude_none=True)
+        kept = {"frozen_layers", "frozen_embeddings", "dropout"}
+        own = self.model_dump(include=kept, exclude_none=True)
         return params.model_copy(update=own)
 
 
@@ -84,6 +86,9 @@ class FinetunedParams(BaseModel):
     )
     frozen_layers: int = Field(
         default=3, ge=0, description="lowest layers left as they are, embeddings with them; 0: none"
+    )
+    frozen_embeddings: bool = Field(
+        default=False, description="leave these as they are also where no layer is frozen"
     )
     dropout: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)

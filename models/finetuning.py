@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.base import Labels, Progress
 from models.batching import IGNORED, batches_by_length, bucketed_batches
+from models.byte_dropout import ByteDraws, draw_bytes, is_attention
 from models.checkpoints import TrainingState, resume, save_checkpoint
 from models.finetuning_inputs import Drawn, Inputs, Sampling, pooled, read_inputs
 from models.finetuning_processes import OneProcess, open_processes
@@ -71,14 +72,17 @@ def finetune(
     if start is not None:
         heads.load_state_dict({name: torch.from_numpy(value) for name, value in start.items()})
     _prepare_encoder(encoder, params)
+    draws = ByteDraws()
+    network = encoder[0].auto_model
+    replaced = draw_bytes(network, draws) if device.type == "cpu" else []
     if params.frozen_layers:
         frozen = frozen or FrozenStates(params.frozen_layers)
     train = read_inputs(encoder, targets, texts, labels, frozen, progress)
     held_out = read_inputs(encoder, targets, *valid, frozen) if valid else None
     words = None
-    if not params.frozen_layers:
+    if not (params.frozen_layers or params.frozen_embeddings):
         read = [train, held_out] if held_out else [train]
-        words = UsedWords(encoder[0].auto_model, [ids for inputs in read for ids in inputs.tokens])
+        words = UsedWords(network, [ids for inputs in read for ids in inputs.tokens])
         train = replace(train, tokens=words.of(train.tokens))
         held_out = replace(held_out, tokens=words.of(held_out.tokens)) if held_out else None
     optimizer = _optimizer(encoder, heads, params)
@@ -91,7 +95,7 @@ def finetune(
     ]
     looks = _look_steps(len(plan), params)
     beside = [column for column, target in enumerate(targets) if target in lessons]
-    modules = torch.nn.ModuleDict({"encoder": encoder[0].auto_model, "heads": heads})
+    modules = torch.nn.ModuleDict({"encoder": network, "heads": heads})
     state = resume(checkpoint, modules, optimizer) if checkpoint else TrainingState()
     processes.wait()  # all have read the checkpoint before the first process writes another
     trained = [p for p in modules.parameters() if p.requires_grad]
@@ -101,6 +105,7 @@ def finetune(
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * one_cycle(step, len(plan), params.warmup)
         torch.manual_seed(seed * 1_000_003 + step)
+        draws.begin(seed, step)
         drawn = None
         if sampling:
             drawn = sampling.drawn([len(train.tokens[row]) for row in plan[step]], step)
@@ -127,6 +132,8 @@ def finetune(
         modules.load_state_dict(state.best, strict=False)
     if words:
         words.restore()
+    for one in replaced:
+        one.put_back()
     encoder.eval()
     if progress:
         progress(1.0, f"loss {state.running:.3f}")
@@ -145,14 +152,17 @@ def one_cycle(step: int, steps: int, warmup: float) -> float:
 
 
 def _prepare_encoder(encoder: "SentenceTransformer", params: "FinetunedParams") -> None:
-    """Set the dropout and freeze the lowest layers, the embeddings below them included."""
+    """Set the dropout and freeze the lowest layers, the embeddings below them included.
+
+    Attention drops none of its weights: torch draws those masks for a tenth of a step.
+    """
     network = encoder[0].auto_model
-    for module in network.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = params.dropout
-    if params.frozen_layers:
-        frozen = [network.embeddings, *network.encoder.layer[: params.frozen_layers]]
-        for module in frozen:
+    for owner in network.modules():
+        for module in owner.children():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0 if is_attention(owner) else params.dropout
+    if params.frozen_layers or params.frozen_embeddings:
+        for module in (network.embeddings, *network.encoder.layer[: params.frozen_layers]):
             module.requires_grad_(False)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from models.base import Progress
+from models.byte_dropout import ByteDraws, draw_bytes
 from models.finetuning import one_cycle
 from models.tagger_batches import make_batch
 from models.tagger_features import Lexicon
@@ -46,7 +46,9 @@ def train_network(
     ]
     running = 0.0
     network.train()
-    replaced = _draw_faster(network, seed)
+    draws = ByteDraws()
+    draws.begin(seed)
+    replaced = draw_bytes(network, draws)
     for step, rows in enumerate(plan):
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * one_cycle(step, len(plan), params.warmup)
@@ -61,44 +63,7 @@ def train_network(
         running = 0.98 * running + 0.02 * loss.item() if step else loss.item()
         if progress and step % 10 == 0:
             progress((step + 1) / len(plan), f"loss {running:.3f}")
-    for owner, name, module in replaced:
-        setattr(owner, name, module)
+    for one in replaced:
+        one.put_back()
     network.eval()
     return running
-
-
-class _Dropout(torch.nn.Module):
-    """As torch.nn.Dropout, with masks drawn as bytes, which takes a fraction of torch's time.
-
-    The rate is met to 1/256.
-    """
-
-    def __init__(self, rate: float, random: np.random.Generator) -> None:
-        super().__init__()
-        self._least = round(rate * 256)
-        self._random = random
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        drawn = self._random.integers(0, 256, size=hidden.shape, dtype=np.uint8)
-        kept = torch.from_numpy(drawn) >= self._least
-        return hidden * (kept.to(hidden.dtype) * (256 / (256 - self._least)))
-
-
-def _draw_faster(
-    network: TaggerNetwork, seed: int
-) -> list[tuple[torch.nn.Module, str, torch.nn.Dropout]]:
-    """Replace each dropout but those of attention, of which only the rate is read.
-
-    Gives owner, name and former module of each.
-    """
-    random = np.random.Generator(np.random.SFC64(seed))
-    found = [
-        (owner, name, module)
-        for owner in network.modules()
-        if not any(key == "query" for key, _ in owner.named_children())
-        for name, module in owner.named_children()
-        if isinstance(module, torch.nn.Dropout) and module.p > 0
-    ]
-    for owner, name, module in found:
-        setattr(owner, name, _Dropout(module.p, random))
-    return found

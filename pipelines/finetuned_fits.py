@@ -215,14 +215,14 @@ def fit_draw(
 
 
 def processes_for(task: Task, params: FinetunedParams, fits: int) -> int:
-    """Processes that share so many fits with these params; 1 where one process does better.
+    """Processes that share so many fits; 1 where one process does better.
 
     One thread each scales where several threads of one fit wait for each other. One process does
-    better on one core, on a GPU, with frozen layers, whose states are shared, and with fewer than
-    BESIDE tickets.
+    better on one core, on a GPU and with fewer than BESIDE tickets. What frozen layers make of a
+    text is then made by each process: one pass of those layers, where training takes several.
     """
     small = len(task.prepared.rows("train")) < BESIDE
-    if small or params.frozen_layers or _one_is_meant():
+    if small or _one_is_meant():
         return 1
     return max(1, min(fits, usable_cores()))
 

@@ -31,8 +31,15 @@ from pipelines.train import RECORDS, TRAINED
 
 logger = logging.getLogger(__name__)
 
-TAGGER_PARAMS = TaggerParams(epochs=3, upper_layers=2, dropout=0.35, word_dropout=0.35)
-"""Two of three layers and three of five epochs of the league's: a ticket pays for each layer."""
+TAGGER_PARAMS = TaggerParams(
+    epochs=3, frozen_layers=1, upper_layers=2, dropout=0.35, word_dropout=0.35
+)
+"""Three of six layers and three of five epochs of the league's: a ticket pays for each layer.
+
+Span F1 on the dev rows, learned from the train rows alone: 0.625, and 0.705 of the kinds shown;
+with three frozen layers below the two that are trained 0.628 and 0.708, with one trained above one
+frozen 0.593 and 0.660.
+"""
 
 
 def fit_readers(

@@ -39,9 +39,10 @@ from evaluation.replay_report import summarise
 from pipelines import run
 from pipelines.params import read_params
 from pipelines.progress import counted
-from pipelines.replay_incidents import ARM, play_incidents, read_staged
-from pipelines.replay_months import LEARNING, WATCHING, play, read_played
+from pipelines.replay_incidents import ARM, play_incidents
+from pipelines.replay_months import LEARNING, WATCHING, play
 from pipelines.replay_params import Profile, read_profile
+from pipelines.replay_state import read_state
 from pipelines.replay_tickets import (
     Known,
     Story,
@@ -114,7 +115,7 @@ def replay(
             first=len(story.first),
             planned=len(story.months),
         )
-        done[scenario] = read_played(folder / scenario / STATE, fresh)
+        done[scenario] = read_state(folder / scenario / STATE, fresh)
     asked = [done[scenario] for scenario in wanted]
     total, so_far = sum(one.planned for one in asked), sum(one.done for one in asked)
     with counted("replay", total, so_far, unit="month") as advance:
@@ -132,7 +133,7 @@ def replay(
             try:
                 play(space, story, profile, done[scenario], arms, state, advance)
             finally:
-                done[scenario] = read_played(state, done[scenario])
+                done[scenario] = read_state(state, done[scenario])
                 keep(done)
     keep(done)
     return done
@@ -154,7 +155,7 @@ def replay_incidents(
         planned=len(story.months),
     )  # fmt: skip
     state = folder / STATE
-    done = read_staged(state, fresh)
+    done = read_state(state, fresh)
     space = set_out(folder / "desk", source, profile, story, len(story.months))
     if not (space.arm_folder(ARM) / "published" / "deployment.json").exists():
         logger.info("%d tickets are learned first", len(story.first))
@@ -163,7 +164,7 @@ def replay_incidents(
         try:
             return play_incidents(space, story, profile, done, state, advance)
         finally:
-            keep(read_staged(state, done))
+            keep(read_state(state, done))
 
 
 def tell_incidents(story: Story, profile: Profile, name: str, folder: Path, root: Path) -> int:

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from data.durable import write_text
 from data.errors import DataError
 from evaluation.replay_incident_records import Counts, RolledBack, Staged, StagedMonth, Who
@@ -30,25 +28,6 @@ from pipelines.replay_workspace import Workspace
 
 ARM = LEARNING[0]
 LOST = "alert.certificate"
-
-
-def read_staged(state: Path, fresh: Staged) -> Staged:
-    """What was done before, or `fresh` where nothing was.
-
-    Raises
-    ------
-    DataError
-        If the file is of another replay, or none.
-    """
-    try:
-        found = Staged.model_validate_json(state.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return fresh
-    except ValidationError as error:
-        raise DataError(f"{state} is no state of a replay: {error.errors()[0]['msg']}") from None
-    if (found.planned, found.first) != (fresh.planned, fresh.first):
-        raise DataError(f"{state} is of another replay: delete {state.parent}, or ask for --fresh")
-    return found
 
 
 def play_incidents(

@@ -8,10 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from data.durable import write_text
-from data.errors import DataError
 from evaluation.replay_records import Apart, MonthFacts, Pair, Played, Verdict
 from pipelines.replay_looks import AT_ONCE, look, read_events
 from pipelines.replay_loop import Loop, is_due
@@ -57,27 +54,6 @@ def play(
             write_text(state, played.model_dump_json() + "\n")
             advance(1)
     return played
-
-
-def read_played(state: Path, fresh: Played) -> Played:
-    """What was done before, or `fresh` where nothing was.
-
-    Raises
-    ------
-    DataError
-        If the file is of another replay, or none.
-    """
-    try:
-        found = Played.model_validate_json(state.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return fresh
-    except ValidationError as error:
-        raise DataError(f"{state} is no state of a replay: {error.errors()[0]['msg']}") from None
-    if (found.scenario, found.planned, found.first) != (
-        fresh.scenario, fresh.planned, fresh.first,
-    ):  # fmt: skip
-        raise DataError(f"{state} is of another replay: delete {state.parent}, or ask for --fresh")
-    return found
 
 
 class _Desk:

@@ -23,7 +23,7 @@ from pipelines.toning import Tones
 
 CHECKPOINTS = Path(".cache/checkpoints")
 
-TRAINING = ("finetuning", "finetuning_inputs", "used_words")
+TRAINING = ("byte_dropout", "finetuning", "finetuning_inputs", "used_words")
 """Modules of models whose code a fit depends on, step by step."""
 
 Keep = Callable[[NDArray[np.float32]], None]

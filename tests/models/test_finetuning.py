@@ -101,6 +101,19 @@ def test_a_sample_is_learned_from_and_the_whole_text_answered(
     assert sum(not sampled for sampled, _ in read) == 24 * SMALL.evaluations  # looks at valid
 
 
+def test_embeddings_alone_can_be_left_as_they_are(tickets) -> None:
+    texts, labels = tickets.texts[:40], {t: c[:40] for t, c in tickets.labels.items()}
+    params = SMALL.model_copy(
+        update={"epochs": 1, "layers": 1, "frozen_layers": 0, "frozen_embeddings": True}
+    )
+    begun = FinetunedMember(params).fit(texts, labels)
+    weights = begun.models[0].state_dict()
+    trained = FinetunedMember(params).fit(texts, labels, start=[begun]).models[0].state_dict()
+    same = {name: torch.equal(weights[name], trained[name]) for name in weights}
+    assert all(same[name] for name in same if ".embeddings." in name)
+    assert not any(same[name] for name in same if ".layer." in name)
+
+
 def test_the_rate_rises_then_falls_to_nothing() -> None:
     rates = [one_cycle(step, 100, 0.1) for step in range(100)]
     assert rates[9] == pytest.approx(1)

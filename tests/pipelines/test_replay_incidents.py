@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from data.errors import DataError
 from evaluation.drift_report import DriftReport, Rules, WindowFacts
 from evaluation.replay_incident_records import Retrained, Said, Staged
 from evaluation.replay_records import Happened
 from models.deployment import Arm, Deployment
 from pipelines import replay_incidents
 from pipelines.replay_incident_acts import Learned
-from pipelines.replay_incidents import count_told, play_incidents, read_staged
+from pipelines.replay_incidents import count_told, play_incidents
 from pipelines.replay_looks import Looked
 from pipelines.replay_params import Incidents, Profile, read_profile
 from pipelines.replay_service import Told
+from pipelines.replay_state import read_state
 from pipelines.replay_tickets import Known, Month, Story
 from pipelines.replay_workspace import Workspace
 from tests.stores import NOON
@@ -187,7 +187,7 @@ def test_poison_is_let_go_once_then_revoked_and_the_bad_bundle_goes_a_month_afte
     assert [month.wrong_answers for month in done.months[:3]] == [0, 2, 0]
     assert [month.number for month in done.months if month.withheld] == [6, 7]
     assert done.months[0].former.tickets == 1
-    assert read_staged(tmp_path / "state.json", fresh()) == done
+    assert read_state(tmp_path / "state.json", fresh()) == done
 
 
 def test_a_rollback_by_the_product_is_told_as_its_own(
@@ -214,16 +214,6 @@ def test_a_champion_that_learned_the_poison_goes_before_it_is_revoked(
     done = play(tmp_path)
     assert acts_but_releases()[1:4] == ["promoted b-00000002", "rollback", "revoke f-2"]
     assert done.rollbacks[0].former == "b-00000002"
-
-
-def test_the_state_of_another_replay_is_refused(tmp_path: Path) -> None:
-    state = tmp_path / "state.json"
-    state.write_text(fresh().model_copy(update={"planned": 3}).model_dump_json())
-    with pytest.raises(DataError, match="another replay"):
-        read_staged(state, fresh())
-    state.write_text("{}")
-    with pytest.raises(DataError, match="no state"):
-        read_staged(state, fresh())
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from evaluation.replay_records import Happened, Played, Promotion, Verdict
 from pipelines import replay, replay_months
 from pipelines.replay_commands import Ended
 from pipelines.replay_looks import Looked, look, read_events
-from pipelines.replay_months import LEARNING, WATCHING, compare, count, play, read_played
+from pipelines.replay_months import LEARNING, WATCHING, compare, count, play
 from pipelines.replay_params import read_profile
 from pipelines.replay_service import Told
+from pipelines.replay_state import read_state
 from pipelines.replay_tickets import Known, Month, Story
 from pipelines.replay_workspace import Workspace
 
@@ -145,7 +146,7 @@ def test_the_loop_learns_after_an_alert_and_goes_on_where_it_was_stopped(
     with pytest.raises(DataError, match="went down"):
         play(Workspace(tmp_path), STORY, PROFILE, fresh(), LEARNING, state, steps.append)
     assert steps == [1, 1]
-    begun = read_played(state, fresh())
+    begun = read_state(state, fresh())
     assert begun.done == 2
     assert Loop.learned == ["2011-03"]
     client.stops_at = None
@@ -168,17 +169,6 @@ def test_a_control_is_watched_and_learns_nothing(client: Client, tmp_path: Path)
     assert Loop.learned == []
     assert (len(done.months), done.apart, done.pairs) == (3, (), ())
     assert [month.drift.action for month in done.months] == ["nothing", "relabel", "nothing"]
-
-
-def test_the_state_of_another_replay_is_refused(tmp_path: Path) -> None:
-    state = tmp_path / "state.json"
-    assert read_played(state, fresh()) == fresh()
-    state.write_text(fresh().model_copy(update={"planned": 9}).model_dump_json())
-    with pytest.raises(DataError, match="another replay"):
-        read_played(state, fresh())
-    state.write_text("{}")
-    with pytest.raises(DataError, match="no state"):
-        read_played(state, fresh())
 
 
 class Looking(Workspace):
