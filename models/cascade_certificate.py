@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betainc
 
-from models.routing import ClassCertificate, RoutingPolicy, lower_bound
+from models.routing import ClassCertificate, Excess, RoutingPolicy, lower_bound
 from models.transfer import Rows, measure_excess, withdraw_contradicted
 
 METHOD = "thresholds of the ensemble, raised where both tiers together need it to keep the promise"
@@ -25,7 +25,7 @@ Answered = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 
 def certify_both(
-    policy: RoutingPolicy, alone: Rows, both: Rows, held_out: Rows | None = None
+    policy: RoutingPolicy, alone: Rows, both: Rows, held_out: tuple[Rows, Rows] | None = None
 ) -> RoutingPolicy:
     """The ensemble's certificate, computed anew on what both tiers answer.
 
@@ -35,15 +35,26 @@ def certify_both(
     Parameters
     ----------
     alone, both : answers of the ensemble and of both tiers to the rows that certified the former
-    held_out : answers of both tiers to calibration rows, where the others are out-of-fold rows
+    held_out : the same of calibration rows, where the others are out-of-fold rows
     """
     found = _with_classes(policy, alone, both, policy.accuracy)
-    if held_out is None:
+    if held_out is None or policy.excess is None:
         return found
-    excess = measure_excess(found, held_out)
+    before = measure_excess(_with_classes(policy, alone, alone, policy.accuracy), held_out[0])
+    excess = _grown(policy.excess, before, measure_excess(found, held_out[1]), policy.accuracy)
     if excess.asked > policy.accuracy:
         found = _with_classes(policy, alone, both, excess.asked)
-    return withdraw_contradicted(found.model_copy(update={"excess": excess}), held_out)
+    return withdraw_contradicted(found.model_copy(update={"excess": excess}), held_out[1])
+
+
+def _grown(certified: Excess, before: Excess, after: Excess, accuracy: float) -> Excess:
+    """The excess of both tiers: the ensemble's, and by how much it grows where both answer.
+
+    The ensemble's was measured above thresholds lower than those it ended with. Measured at these,
+    it is another by chance, so what both tiers add is told by the two at the same thresholds.
+    """
+    bound = certified.bound + max(0.0, after.bound - before.bound)
+    return after.model_copy(update={"bound": bound, "asked": min(1.0, accuracy + bound)})
 
 
 def _with_classes(policy: RoutingPolicy, alone: Rows, both: Rows, asked: float) -> RoutingPolicy:

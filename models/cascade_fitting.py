@@ -211,11 +211,12 @@ class _Fitting:
         both = joined(target.first, target.second, stopped)
         crossed = target.policy.excess is not None
         rows = self.tickets.out_of_fold if crossed else self.tickets.calibration
+        alone, held_out = target.second, self.tickets.calibration
         policy = certify_both(
             target.policy,
-            target.rows(rows, target.second),
+            target.rows(rows, alone),
             target.rows(rows, both),
-            target.rows(self.tickets.calibration, both) if crossed else None,
+            (target.rows(held_out, alone), target.rows(held_out, both)) if crossed else None,
         )
         known = rows[target.truth[rows] >= 0]
         spoken = [self.tickets.languages[row] for row in known]

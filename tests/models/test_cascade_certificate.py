@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from models.cascade_certificate import certify_class_again
+from models.cascade_certificate import certify_both, certify_class_again
 from models.routing import ClassCertificate, lower_bound
-from tests.models.cascades import certificate
+from tests.models.cascades import certificate, draw_target
 
 N = 4000
 
@@ -77,3 +77,20 @@ def test_more_is_shown_where_more_is_asked() -> None:
     found = certify_class_again(given, alone, alone, asked)
     assert found.threshold > given.threshold
     assert found.lower_bound >= asked
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_tiers_that_answer_alike_have_the_thresholds_and_the_excess_of_the_ensemble(
+    seed: int,
+) -> None:
+    """Whatever chance makes of the excess on the few calibration rows."""
+    target, drawn = draw_target(np.random.default_rng(seed))
+    policy = target.policy
+    assert policy.excess is not None
+    same = target.rows(drawn["out_of_fold"], target.second)
+    held_out = target.rows(drawn["calibration"], target.second)
+    found = certify_both(policy, same, same, (held_out, held_out))
+    assert found.excess is not None
+    assert (found.excess.bound, found.excess.asked) == (policy.excess.bound, policy.excess.asked)
+    for name, kept in policy.classes.items():
+        assert found.classes[name].threshold == kept.threshold
