@@ -8,7 +8,7 @@ processor has it, is told beside them as a yardstick.
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from sentence_transformers import SentenceTransformer
 
-    from models.rounding import Moments
+    from models.rounding import Entering
 
 logger = logging.getLogger(__name__)
 
@@ -70,22 +70,27 @@ def export_parts(
     # Here and not above: importing this module is to load neither torch nor onnx.
     from models.export import export_encoder, export_tagger, write_graph
     from models.quantise import quantise
-    from models.rounding import measure_moments
+    from models.rounding import measure_entering
     from models.tagger import EntityTagger
 
     places: dict[str, str] = {}
     sources: list[str] = []
 
-    def write(part: str, graph: "ModelProto", place: str, moments: "Moments | None" = None) -> None:
+    def write(
+        part: str,
+        graph: "ModelProto",
+        place: str,
+        entering: "Mapping[str, Entering] | None" = None,
+    ) -> None:
         write_graph(graph, trained / FOLDER / f"{part}.f32.onnx")
-        write_graph(quantise(graph, moments), trained / FOLDER / f"{part}.int8.onnx")
+        write_graph(quantise(graph, entering), trained / FOLDER / f"{part}.int8.onnx")
         places[part] = place
 
     for place, encoder in _encoders(assistant):
         graph = export_encoder(encoder)
         calls = one_by_one(trained / place / "tokenizer.json", int(encoder.max_seq_length), texts)
-        moments = measure_moments(graph, calls) if texts else None
-        write(part_of(trained / place, trained), graph, place, moments)
+        entering = measure_entering(graph, calls) if texts else None
+        write(part_of(trained / place, trained), graph, place, entering)
         sources += [f"{place}/model.safetensors", f"{place}/tokenizer.json"]
     if isinstance(tagger := assistant.readers.tagger, EntityTagger):
         lower = f"{READERS}/{LOWER}"

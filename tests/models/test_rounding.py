@@ -7,9 +7,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from models.quantise import MOST_WEIGHT, pack, quantise
-from models.rounding import even_sizes, measure_moments, round_weight
+from models.rounding import EVERY, Entering, measure_entering, round_weight
 
 K, N = 48, 20
+LARGE = 3
 
 
 @pytest.fixture
@@ -61,17 +62,29 @@ def test_a_column_that_never_enters_and_one_without_weights_break_nothing(
     assert np.isfinite(packed * scales).all()
 
 
-def test_a_column_that_is_much_larger_than_the_others_is_evened_out() -> None:
-    moments = np.diag([1.0, 1.0, 10_000.0, 0.0])
-    sizes = even_sizes(moments)
-    assert sizes[2] / sizes[0] == pytest.approx(10, rel=0.05)
-    assert (sizes > 0).all()
+def test_columns_with_the_largest_numbers_are_told() -> None:
+    rows = np.random.default_rng(9).normal(size=(2000, 12)).astype(np.float32)
+    rows[:, 3] *= 9
+    rows[::100, 7] = 40  # in few rows, and larger than all
+    entering = Entering(np.eye(12), rows)
+    assert entering.largest(2).tolist() == [3, 7]
+    least, most = entering.range_without(entering.largest(2))
+    assert -6 < least < -2.5
+    assert 2.5 < most < 6
+
+
+def test_a_range_holds_zero() -> None:
+    entering = Entering(np.eye(2), np.array([[1.0, 2.0], [3.0, 4.0]], np.float32))
+    least, most = entering.range_without(np.array([0]))
+    assert least == 0
+    assert most == pytest.approx(4, abs=0.05)
 
 
 @pytest.fixture
 def model(weight: np.ndarray) -> onnx.ModelProto:
-    """A product that narrows, behind one that widens."""
+    """A product that narrows, behind one that widens and takes little of one column."""
     wide = np.random.default_rng(5).normal(size=(N, K)).astype(np.float32)
+    wide[LARGE] /= 30
     nodes = [
         helper.make_node("MatMul", ["x", "wide"], ["made"]),
         helper.make_node("MatMul", ["made", "narrow"], ["output"]),
@@ -91,36 +104,48 @@ def test_moments_are_those_of_what_enters_each_product(model: onnx.ModelProto) -
     calls = [{"x": random.normal(size=(1, n, N)).astype(np.float32)} for n in (2, 5)]
     rows = np.concatenate([call["x"][0] for call in calls]).astype(np.float64)
     wide = numpy_helper.to_array(model.graph.initializer[0]).astype(np.float64)
-    found = measure_moments(model, calls)
-    np.testing.assert_allclose(found["x"], rows.T @ rows / 7, rtol=1e-5)
+    found = measure_entering(model, calls)
+    np.testing.assert_allclose(found["x"].moments, rows.T @ rows / 7, rtol=1e-5)
     made = rows @ wide
-    np.testing.assert_allclose(found["made"], made.T @ made / 7, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found["made"].moments, made.T @ made / 7, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found["x"].rows, rows[::EVERY], rtol=1e-6)
 
 
-def test_a_product_that_narrows_stays_exact_where_inputs_are_known(
-    model: onnx.ModelProto,
-) -> None:
+def test_rows_have_a_step_of_their_own_where_a_product_widens(model: onnx.ModelProto) -> None:
     random = np.random.default_rng(7)
-    moments = measure_moments(model, [{"x": random.normal(size=(1, 60, N)).astype(np.float32)}])
-    kinds = [node.op_type for node in quantise(model, moments).graph.node]
-    assert kinds.count("MatMulInteger") == kinds.count("MatMul") == 1
-    kinds = [node.op_type for node in quantise(model).graph.node]
-    assert kinds.count("MatMulInteger") == 2
+    x = random.normal(size=(1, 60, N)).astype(np.float32)
+    kinds = [
+        node.op_type for node in quantise(model, measure_entering(model, [{"x": x}])).graph.node
+    ]
+    assert kinds.count("MatMulIntegerToFloat") == kinds.count("QuantizeLinear") == 2
+    assert kinds.count("ReduceMax") == 1  # what narrows has one range for all
+
+
+def test_numbers_beyond_the_range_are_cut_off(model: onnx.ModelProto) -> None:
+    random = np.random.default_rng(7)
+    x = random.normal(size=(1, 60, N)).astype(np.float32)
+    small = quantise(model, measure_entering(model, [{"x": x}]))
+    usual, large = _answer(model, x), _answer(small, 100 * x)
+    assert np.isfinite(large).all()
+    # As large as what was measured, and not as large as what came: nothing wraps around.
+    assert np.abs(large).max() < 30 * np.abs(usual).max()
 
 
 def test_a_graph_that_was_rounded_on_its_inputs_answers_nearly_the_same(
     model: onnx.ModelProto,
 ) -> None:
     random = np.random.default_rng(8)
-    large = np.where(np.arange(N) == 3, 30, 1)
-    x = (random.normal(size=(2, 60, N)) * large).astype(np.float32)
-    told = quantise(model, measure_moments(model, [{"x": x[:1]}]))
-    expected, found, alone = (
-        onnxruntime.InferenceSession(
-            one.SerializeToString(), providers=["CPUExecutionProvider"]
-        ).run(None, {"x": x[1:]})[0]
-        for one in (model, told, quantise(model))
-    )
+    large = np.where(np.arange(N) == LARGE, 30, 1)
+    x = (random.normal(size=(2, 2000, N)) * large).astype(np.float32)
+    told = quantise(model, measure_entering(model, [{"x": x[:1]}]))
+    expected, found, alone = (_answer(one, x[1:]) for one in (model, told, quantise(model)))
     lost = ((found - expected) ** 2).mean()
     assert lost < ((alone - expected) ** 2).mean()
     assert lost < 1e-3 * (expected**2).mean()
+
+
+def _answer(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"x": x})[0]

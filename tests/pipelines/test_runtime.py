@@ -85,12 +85,12 @@ def test_every_runtime_is_proved_and_exact_ones_change_nothing(parts: Path) -> N
 
 def test_weights_of_an_encoder_are_rounded_on_tickets(parts: Path) -> None:
     graph = onnx.load(parts / FOLDER / "finetuned-network-1.int8.onnx").graph
-    weights = {tensor.name for tensor in graph.initializer}
+    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     products = [node for node in graph.node if node.op_type == "MatMul"]
-    exact = [node for node in products if node.input[1] in weights]
-    packed = [node for node in graph.node if node.op_type == "MatMulInteger"]
-    assert exact
-    assert len(packed) == 5 * len(exact)  # of six in a layer, the one that narrows
+    beside = [weights[node.input[1]] for node in products if node.input[1] in weights]
+    packed = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert len(packed) == len(beside)
+    assert set(beside) == {(8, 384), (8, 1536), (32, 384)}  # columns with the largest numbers
 
 
 def test_a_runtime_beyond_its_budget_is_not_shipped_and_its_graphs_are_left_out(
