@@ -1,5 +1,7 @@
 """Upper bounds of the cosines of one vector with many: what is surely not among the nearest."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +11,21 @@ FIRST = 48
 HEAD = 128
 """Directions looked at of those that the first ones leave."""
 
-MANY = 0.1
-"""Share of the vectors from which all are taken sooner than these are gathered."""
+MANY = 0.3
+"""Share of the vectors from which all are taken sooner than these are gathered.
+
+With the published encoder's vectors 0.1, 0.3 and 0.5 took 0.52, 0.46 and 0.48 ms a query.
+"""
+
+AT_ONCE = 8
+"""Vectors asked for in one product, which reads what is held once for all of them.
+
+With 36,000 vectors held their bounds take 1.2 MB. A search took 8 to 24 % less time with 32 at
+once, whose bounds take 4.6 MB.
+"""
+
+TOGETHER = 4
+"""From so many on, one product takes less time than one for each; of two it takes more."""
 
 _SAMPLE = 4096
 _CHUNK = 4096
@@ -50,10 +65,19 @@ class CosineBounds:
             columns, rows = self._turned(vectors[part].astype(np.float32))
             self._columns[:, part], self._rows[part] = columns.T, rows
 
-    def of(self, vector: NDArray[np.float16]) -> "ProductBounds":
-        """Bounds of what the product of a vector, shape (dimension,), with each vector held is."""
-        [first], [then] = self._turned(vector.astype(np.float32)[None])
-        return ProductBounds(self._columns, self._rows, first, then)
+    def of(self, vectors: NDArray[np.float16]) -> Iterator["ProductBounds"]:
+        """Bounds for each of some vectors, shape (m, dimension), in their order.
+
+        The last bits of a bound depend on how many vectors are asked for together.
+        """
+        for start in range(0, len(vectors), AT_ONCE):
+            firsts, thens = self._turned(vectors[start : start + AT_ONCE].astype(np.float32))
+            if len(firsts) < TOGETHER:
+                uppers = [first @ self._columns for first in firsts]
+            else:
+                uppers = list(firsts @ self._columns)
+            for upper, first, then in zip(uppers, firsts, thens, strict=True):
+                yield ProductBounds(upper, self._columns[-1], self._rows, first[-1], then)
 
     def _turned(self, vectors: Floats) -> tuple[Floats, Floats]:
         """In the new axes: the first coordinates and the length of all others, (n, first + 1), and
@@ -77,17 +101,19 @@ class ProductBounds:
     upper : what the product with each vector held is at most, shape (n,)
     """
 
-    def __init__(self, columns: Floats, rows: Floats, first: Floats, then: Floats) -> None:
-        self.upper: Floats = first @ columns
-        self._rests: Floats = columns[-1]
-        self._rows = rows
-        self._rest, self._then = first[-1], then
+    def __init__(
+        self, upper: Floats, rests: Floats, rows: Floats, rest: np.float32, then: Floats
+    ) -> None:
+        self.upper = upper
+        self._rests, self._rows = rests, rows
+        self._rest, self._then = rest, then
 
     def closer(self, rows: NDArray[np.int64]) -> Floats:
         """Tighter bounds of some vectors held, in the order of `rows`."""
-        known = self.upper[rows] - self._rest * self._rests[rows]
+        known = self.upper.take(rows) - self._rest * self._rests.take(rows)
         if len(rows) > MANY * len(self._rows):
-            bounds: Floats = known + (self._rows @ self._then)[rows]
+            bounds: Floats = known + (self._rows @ self._then).take(rows)
         else:
-            bounds = known + self._rows[rows] @ self._then
+            # Rows are taken in two thirds of the time that an index in brackets takes.
+            bounds = known + self._rows.take(rows, axis=0) @ self._then
         return bounds

@@ -8,7 +8,7 @@ from usearch.compiled import MetricKind
 from usearch.index import search
 
 from data.errors import ModelError
-from models.cosine_bounds import CosineBounds
+from models.cosine_bounds import CosineBounds, ProductBounds
 
 SPARE = 16
 """More rows than asked for that are looked at, so that equal ones stand in the order of rows.
@@ -41,6 +41,11 @@ class NearestVectors:
     the first such search and not stored. So no graph is needed, which may miss neighbours and would
     depend on the order of insertion.
 
+    Asked for together, queries share the reading of the bounds. With 32 MB read between two calls,
+    a query of 1, 4, 8 and 32 takes 0.33, 0.19, 0.16 and 0.14 ms among 16,000 features of
+    it-service-tickets, and 0.70, 0.50, 0.42 and 0.37 among 36,000 vectors of the published encoder
+    (5 nearest, time of the thread, 64 queries, the fastest of five rounds, two busy cores).
+
     Parameters
     ----------
     vectors : shape (n, dimension), from `unit_vectors`
@@ -56,10 +61,26 @@ class NearestVectors:
         cosines[rows] = found
         return cosines
 
-    def nearest(self, query: NDArray[np.float16], k: int) -> list[tuple[int, float]]:
-        """Rows and cosines of the k nearest, the nearest first, equal ones by row."""
-        possible = self._possible(query, k)
-        vectors = self.vectors if possible is None else self.vectors[possible]
+    def nearest(self, queries: NDArray[np.float16], k: int) -> list[list[tuple[int, float]]]:
+        """Rows and cosines of the k nearest of each query, the nearest first, equal ones by row.
+
+        A query is answered alike alone and among others. Only the last bits of its bounds depend on
+        these, far below `SLACK`; what the bounds leave is compared for each query by itself.
+
+        Parameters
+        ----------
+        queries : shape (m, dimension), from `unit_vectors`
+        """
+        if len(self.vectors) <= max(FEW, k + SPARE):
+            return [self._nearest(query, k, None) for query in queries]
+        bounds = zip(queries, self._bounds.of(queries), strict=True)
+        return [self._nearest(query, k, self._possible(query, k, own)) for query, own in bounds]
+
+    def _nearest(
+        self, query: NDArray[np.float16], k: int, possible: NDArray[np.int64] | None
+    ) -> list[tuple[int, float]]:
+        """The k nearest of one query among some rows; None: any row."""
+        vectors = self.vectors if possible is None else self.vectors.take(possible, axis=0)
         # Asked for all rows, usearch sorts them all, which takes three times as long.
         count = min(len(vectors), k + SPARE)
         rows, cosines = _cosines(vectors, query, count)
@@ -69,18 +90,17 @@ class NearestVectors:
         named = rows if possible is None else possible[rows]
         return [(int(named[i]), float(cosines[i])) for i in order]
 
-    def _possible(self, query: NDArray[np.float16], k: int) -> NDArray[np.int64] | None:
-        """Rows among which are the k nearest and all equal to the last of them; None: any row."""
-        count = k + SPARE
-        if len(self.vectors) <= max(FEW, count):
-            return None
-        bounds = self._bounds.of(query)
+    def _possible(
+        self, query: NDArray[np.float16], k: int, bounds: ProductBounds
+    ) -> NDArray[np.int64]:
+        """Rows among which are the k nearest and all equal to the last of them."""
         parts = max(PARTS, k)
         size = len(self.vectors) // parts
         # One of each part: near enough to the nearest, and found faster than these.
         likely = bounds.upper[: parts * size].reshape(parts, size).argmax(axis=1)
         least = self._kth(likely + np.arange(parts) * size, query, k)
         rows = np.flatnonzero(bounds.upper >= least)
+        count = k + SPARE
         if len(rows) <= count:
             return rows
         closer = bounds.closer(rows)
@@ -89,9 +109,10 @@ class NearestVectors:
 
     def _kth(self, rows: NDArray[np.int64], query: NDArray[np.float16], k: int) -> float:
         """What the k-th largest cosine of all is at least, from the cosines of some rows."""
-        # Of few rows numpy makes the products sooner than usearch is called.
-        products = self.vectors[rows].astype(np.float32) @ query.astype(np.float32)
-        return float(np.partition(products, -k)[-k]) - SLACK
+        _, cosines = _cosines(self.vectors.take(rows, axis=0), query, k)
+        least = float(cosines[-1])
+        # Products below -1 count as -1, so that there all are equal.
+        return least - SLACK if least > -1 else -np.inf
 
     @cached_property
     def _bounds(self) -> CosineBounds:

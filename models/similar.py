@@ -149,15 +149,15 @@ class TicketIndex:
                 f"vectors of dimension {queries.shape[1]}, the index holds {self.dimension}"
             )
         owners: Sequence[str | None] = [None] * len(queries) if own is None else own
-        words: Sequence[str | None] = [None] * len(queries) if texts is None else texts
-        if not len(queries) == len(owners) == len(words):
+        words = len(queries) if texts is None else len(texts)
+        if not len(queries) == len(owners) == words:
             raise ValueError(
-                f"{len(queries)} vectors, {len(words)} texts and {len(owners)} ids of their own"
+                f"{len(queries)} vectors, {words} texts and {len(owners)} ids of their own"
             )
         found = []
-        for query, text, owner in zip(queries, words, owners, strict=True):
-            nearest = self._nearest(query, text, k + (owner is not None))
-            neighbours = (self._neighbour(*one) for one in nearest if one[1] >= min_similarity)
+        nearest = self._nearest(queries, texts, k + (own is not None))
+        for rows, owner in zip(nearest, owners, strict=True):
+            neighbours = (self._neighbour(*one) for one in rows if one[1] >= min_similarity)
             found.append(tuple(one for one in neighbours if one.id != owner)[:k])
         return found
 
@@ -216,15 +216,19 @@ class TicketIndex:
         return cls(vectors, tickets, terms)
 
     def _nearest(
-        self, query: NDArray[np.float16], text: str | None, k: int
-    ) -> list[tuple[int, float]]:
-        """Rows and similarities of the k nearest, the nearest first, equal ones by row."""
-        if text is None:
-            return self._vectors.nearest(query, k)
+        self, queries: NDArray[np.float16], texts: Sequence[str] | None, k: int
+    ) -> list[list[tuple[int, float]]]:
+        """Rows and similarities of the k nearest of each, the nearest first, equal ones by row."""
+        if texts is None:
+            return self._vectors.nearest(queries, k)
         if self._terms is None:
             raise ModelError("the index was built without texts and cannot be asked with one")
-        shared = self._terms.similarities([text])[0]
-        return _largest((1 - WORDS) * self._vectors.cosines(query) + WORDS * shared, k)
+        found = []
+        for query, text in zip(queries, texts, strict=True):
+            shared = self._terms.similarities([text])[0]
+            mixed = (1 - WORDS) * self._vectors.cosines(query) + WORDS * shared
+            found.append(_largest(mixed, k))
+        return found
 
     def _neighbour(self, row: int, similarity: float) -> Neighbour:
         known = {t: label for t, column in self._tickets.labels.items() if (label := column[row])}

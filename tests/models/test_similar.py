@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from data.errors import BundleError, ModelError
 from models.manifest import SAFE_SUFFIXES
+from models.nearest_vectors import FEW
 from models.similar import WORDS, TicketIndex
 from models.terms import TermIndex
 
@@ -68,11 +69,14 @@ def test_the_search_agrees_with_single_precision() -> None:
     assert np.mean(shared) > 9.9
 
 
-def test_a_row_is_answered_alike_alone_and_among_others() -> None:
-    vectors = random_vectors(50)
-    index = TicketIndex.build(vectors, [str(n) for n in range(50)], {})
-    together = index.search(vectors, 5)
-    assert together == [index.search(row[None], 5)[0] for row in vectors]
+@pytest.mark.parametrize("n", [50, FEW + 100])
+def test_a_row_is_answered_alike_alone_and_among_others(n: int) -> None:
+    vectors, ids = random_vectors(n), [str(row) for row in range(n)]
+    index = TicketIndex.build(vectors, ids, {})
+    asked, own = vectors[:30], [None, *ids[1:29], None]
+    together = index.search(asked, 5, own=own)
+    alone = zip(asked, own, strict=True)
+    assert together == [index.search(row[None], 5, own=[one])[0] for row, one in alone]
 
 
 @given(st.permutations(range(12)), st.integers(1, 12))
