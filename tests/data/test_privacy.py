@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data import privacy
 from data.privacy import mask
 
 PIECES = st.sampled_from(
@@ -78,6 +79,44 @@ def test_masking_never_lengthens_the_set_of_digits(text):
     assert set(after) <= set(before)
 
 
+def shown(*words: str):
+    return lambda text: any(word in privacy._fold(text) for word in words)
+
+
+SIGNS = [
+    (privacy._TOKENS, lambda text: any(sign in text for sign in privacy._TOKEN_SIGNS)),
+    (privacy._LABELLED_PASSWORD, shown(*privacy._LOCK_SIGNS)),
+    (privacy._TOLD_PASSWORD, shown(*privacy._LOCK_SIGNS)),
+    (privacy._LABELLED_KEY, shown(*privacy._KEY_SIGNS)),
+    (privacy._BEARER, shown("bearer")),
+    (privacy._IBAN, privacy._IBAN_SIGN.search),
+    (privacy._CARD, privacy._LONG_NUMBER.search),
+    (privacy._IP6, privacy._IP6_SIGN.search),
+    (privacy._IP4, privacy._IP4_SIGN.search),
+    *(
+        (phone, sign.search)
+        for phone, sign in zip(privacy._PHONES, privacy._PHONE_SIGNS, strict=True)
+    ),
+    (privacy._LABELLED_PHONE, shown(*privacy._PHONE_WORDS)),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of([st.from_regex(expression) for expression, _ in SIGNS]) | MESSY)
+def test_what_an_expression_finds_shows_its_sign(text):
+    for expression, shows in SIGNS:
+        if expression.search(text):
+            assert shows(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(privacy._PHONES).flatmap(st.from_regex))
+def test_a_phone_is_a_long_number(text):
+    found = [match[0] for phone in privacy._PHONES for match in phone.finditer(text)]
+    if any(sum(map(str.isdigit, number)) >= 7 for number in found):
+        assert privacy._LONG_NUMBER.search(text)
+
+
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
@@ -94,6 +133,9 @@ def test_masking_never_lengthens_the_set_of_digits(text):
         ("(555) 123-4567 or 555-123-4567", "[phone] or [phone]"),
         ("joignable au 06 12 34 56 78", "joignable au [phone]"),
         ("phone 612345678", "phone [phone]"),
+        ("MÓVIL 612345678", "MÓVIL [phone]"),
+        ("at 10.1.2.\u0663", "at [ip]"),  # a digit is a digit in any script
+        ("reach me on 612 34 56 78", "reach me on [phone]"),
     ],
 )
 def test_addresses_and_numbers_are_masked(text, masked):
@@ -110,6 +152,18 @@ def test_addresses_and_numbers_are_masked(text, masked):
         ("my password is hunter2!", "my password is [secret]"),
         ("api_key=9f8e7d6c5b4a3210", "api_key=[secret]"),
         ("db_password=tiger", "db_password=[secret]"),
+        ("PALAVRA-PASSE: sol", "PALAVRA-PASSE: [secret]"),
+        ("CONTRASEÑA: sol", "CONTRASEÑA: [secret]"),
+        ("clave = sol, senha = sol", "clave = [secret] senha = [secret]"),
+        (
+            "the pwd is sol7 for kennwort lautet mond8",
+            "the pwd is [secret] for kennwort lautet [secret]",
+        ),
+        ("Otp=1234 and client-secret: ab12", "Otp=[secret] and client-secret: [secret]"),
+        # Ignoring case, an expression takes these for i, s and k.
+        ("p\u0131n: 1234, P\u0130N=1234", "p\u0131n: [secret] P\u0130N=[secret]"),
+        ("pa\u017f\u017fwort: mond", "pa\u017f\u017fwort: [secret]"),
+        ("to\u212aen: ab12", "to\u212aen: [secret]"),
         ("Authorization: Bearer abc.def-123456", "Authorization: Bearer [secret]"),
         ("sent bearer 0123456789abcdef", "sent bearer [secret]"),
         ("key AKIAIOSFODNN7EXAMPLE leaked", "key [secret] leaked"),
