@@ -24,6 +24,7 @@ class DepthMetrics:
     shadows : tickets that wait for shadows
     jobs : jobs that wait or run, of all workers
     folder : on the disk that spool and jobs are on
+    tell : has somebody else show how much waits, at every look
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class DepthMetrics:
         shadows: Callable[[], int] = lambda: 0,
         jobs: Callable[[], int] = lambda: 0,
         folder: Path = Path(),
+        tell: Callable[[], None] = lambda: None,
     ) -> None:
         def gauge(name: str, about: str, mode: str) -> Gauge:
             return Gauge(name, about, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
@@ -50,6 +52,7 @@ class DepthMetrics:
             "tickets_disk_free_bytes", "Free on the disk of spool and jobs", "livemostrecent"
         )
         self._folder = folder
+        self._tell = tell
         self._looks = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -58,6 +61,7 @@ class DepthMetrics:
         """Take over what waits now; never raises for a folder that cannot be read."""
         self._waiting.set(self._ask_waiting())
         self._shadows.set(self._ask_shadows())
+        self._tell()
         if self._looks % SELDOM == 0:
             try:
                 self._jobs.set(self._ask_jobs())

@@ -45,7 +45,8 @@ class PredictionWriter:
     max_waiting : rows held while the store does not take them; what comes then is dropped
     batch : rows of one transaction, at most
     retry_seconds : between two attempts while the store is down
-    observe : told how far behind the store is, whenever that changed and every retry
+    observe : told how far behind the store is when rows were written, at every retry, at the end,
+        and whenever somebody calls `tell`
     """
 
     def __init__(
@@ -104,10 +105,12 @@ class PredictionWriter:
         with self._changed:
             room = self.max_waiting - len(self._queue) - len(self._writing)
             taken = rows[: max(0, room)] if not self._closing else []
+            first = not self._queue
             self._queue += taken
             self._dropped += len(rows) - len(taken)
-            self._changed.notify_all()
-        self._tell()
+            # The thread sleeps until the first row is due; the others need not wake it.
+            if first or len(self._queue) >= self._batch:
+                self._changed.notify_all()
         if taken:
             return taken[-1].done
         nothing: Future[None] = Future()
@@ -143,7 +146,12 @@ class PredictionWriter:
             logger.error("%d predictions were not stored before the end", len(left))
         for row in left:
             row.finish()
-        self._tell()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell who observes how far the store is behind; answers do not, as each would."""
+        if self._observe is not None:
+            self._observe(self.behind)
 
     def _run(self) -> None:
         while batch := self._next():
@@ -159,7 +167,7 @@ class PredictionWriter:
                 logger.error("predictions are written one by one: %s", type(error).__name__)
                 if not self._one_by_one(batch):
                     return
-            self._tell()
+            self.tell()
 
     def _next(self) -> list[Waiting]:
         """The rows to write, as soon as they are due; none when all is written at the end."""
@@ -221,7 +229,3 @@ class PredictionWriter:
                 self._changed.wait_for(lambda: self._closing, self._retry_seconds)
                 return True
             return False
-
-    def _tell(self) -> None:
-        if self._observe is not None:
-            self._observe(self.behind)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from serving.assistants import Assistants
     from serving.batching import Assistant
     from serving.job_runner import JobRunner
-    from serving.tracing import Tracing
     from serving.webhook_endpoints import Endpoints
 
 # Here and below, what only a worker needs is imported where it is used: BentoML's parent process
@@ -89,20 +88,6 @@ def open_store(endpoints: "Endpoints") -> "Store":
         store.close()
         raise
     return store
-
-
-def start_telling() -> "Tracing | None":
-    """Tell Sentry of errors and make spans, where the settings ask for it."""
-    # Neither is loaded where it is not asked for.
-    if settings.sentry_dsn:
-        from serving.sentry import start_sentry
-
-        start_sentry(settings.sentry_dsn)
-    if not settings.traces_endpoint:
-        return None
-    from serving.tracing import open_tracing
-
-    return open_tracing(settings.traces_endpoint, settings.traces_share)
 
 
 def open_outbox() -> "Outbox":
@@ -185,13 +170,14 @@ class TicketAssistantService:
         from serving.runtime_metrics import RuntimeMetrics
         from serving.shadows import Shadows
         from serving.telemetry import Telemetry
+        from serving.telling import start_telling
         from serving.webhook_courier import Terms
         from serving.webhook_delivery import Delivery
         from serving.webhook_endpoints import read_endpoints
         from serving.webhook_metrics import WebhookMetrics
 
         configure_logging(settings.log_format)
-        self.tracing = start_telling()
+        self.tracing = start_telling(settings)
         # Of its own, so that a process may build the service twice, as tests do.
         self.telemetry = Telemetry(CollectorRegistry())
         self.batcher = Batcher(
@@ -268,6 +254,7 @@ class TicketAssistantService:
             shadows=lambda: self.shadows.waiting,
             jobs=jobs.unfinished,
             folder=settings.spool,
+            tell=self.archive.writer.tell,
         )
         self.depths.follow()
 

@@ -21,6 +21,14 @@ def test_what_waits_is_shown_and_folders_are_looked_at_seldom(tmp_path: Path) ->
     assert len(asked) == 2
 
 
+def test_every_look_has_what_is_unstored_told() -> None:
+    looks: list[int] = []
+    depths = DepthMetrics(CollectorRegistry(), tell=lambda: looks.append(1))
+    depths.look()
+    depths.look()
+    assert len(looks) == 2
+
+
 def test_a_folder_that_cannot_be_read_is_no_end() -> None:
     def broken() -> int:
         raise PermissionError

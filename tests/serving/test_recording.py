@@ -225,11 +225,64 @@ def test_a_row_being_written_while_it_is_erased_is_not_tried_again(
     assert writer.behind == Behind(rows=0, seconds=0.0, written=0, dropped=0)
 
 
-def test_how_far_the_store_is_behind_is_told(store: FakeStore, make_writer: MakeWriter) -> None:
+def test_how_far_the_store_is_behind_is_told_when_asked_and_at_the_end(
+    store: FakeStore, make_writer: MakeWriter
+) -> None:
     seen: list[Behind] = []
     writer = make_writer(lag_seconds=FOREVER, observe=seen.append)
     writer.put([told(1)])
     writer.put([told(2)])
+    assert not seen
+    writer.tell()
+    assert [behind.rows for behind in seen] == [2]
     writer.close()
-    assert [behind.rows for behind in seen[:2]] == [1, 2]
     assert seen[-1] == Behind(rows=0, seconds=0.0, written=2, dropped=0)
+
+
+def test_what_a_hanging_store_holds_up_is_told_older_each_time(
+    store: FakeStore, make_writer: MakeWriter
+) -> None:
+    seen: list[Behind] = []
+    store.gate.clear()
+    writer = make_writer(observe=seen.append)
+    writer.put([told(1)])
+    assert store.asked.wait(10)
+    writer.tell()
+    writer.tell()
+    assert [behind.rows for behind in seen] == [1, 1]
+    assert 0 < seen[0].seconds < seen[1].seconds
+
+
+def test_rows_that_come_while_the_first_one_waits_are_written_with_it(
+    store: FakeStore, make_writer: MakeWriter
+) -> None:
+    writer = make_writer(lag_seconds=0.2)
+    for future in [writer.put([told(number)]) for number in range(3)]:
+        future.result(10)
+    assert store.batches == [3]
+
+
+def test_a_row_that_comes_after_all_were_erased_is_written_in_its_time(
+    store: FakeStore, make_writer: MakeWriter
+) -> None:
+    writer = make_writer(lag_seconds=0.05)
+    writer.put([told(1)])
+    writer.discard(Erasure(ticket_id="T-1"))
+    writer.put([told(2)]).result(10)
+    assert list(store.predictions) == [told(2).id]
+
+
+def test_every_row_is_written_whoever_put_it(store: FakeStore, make_writer: MakeWriter) -> None:
+    writer = make_writer(lag_seconds=0.001, batch=4)
+
+    def put(first: int) -> None:
+        for number in range(first, first + 50):
+            writer.put([told(number)])
+
+    threads = [threading.Thread(target=put, args=(100 * row,)) for row in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.put([told(999)]).result(10)
+    assert len(store.predictions) == 201
