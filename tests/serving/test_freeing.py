@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.freeing import MAX_COLLECTIONS, Former, trim
+from serving.freeing import MAX_COLLECTIONS, YOUNG, Former, trim
 
 
 class Network:
@@ -16,9 +16,12 @@ class Network:
 
 @pytest.fixture(autouse=True)
 def _no_collection_by_luck() -> Iterator[None]:
+    thresholds = gc.get_threshold()
     gc.disable()
     yield
     gc.enable()
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def test_what_nobody_holds_is_freed_at_once() -> None:
@@ -80,6 +83,31 @@ def test_what_is_never_let_go_does_not_stop_the_world_for_ever() -> None:
     del stray
     former.tidy()
     assert seen() is not None
+
+
+def test_a_bundle_that_stays_is_no_work_for_collections_and_freed_when_it_was_replaced() -> None:
+    former, bundle = Former(), Bundle()
+    seen = weakref.ref(bundle.network)
+    former.leave([])
+    former.tidy()
+    assert not any(one is bundle.network for one in gc.get_objects())  # what collections look at
+    assert gc.get_threshold()[0] == YOUNG
+    former.leave([bundle])
+    del bundle
+    former.tidy()
+    assert seen() is None
+
+
+def test_what_is_still_held_is_not_frozen() -> None:
+    former, held = Former(), Network()
+    former.leave([])
+    former.tidy()
+    former.leave([held])
+    former.tidy()
+    seen = weakref.ref(held)
+    del held
+    gc.collect()
+    assert seen() is None
 
 
 def test_trimming_breaks_nothing() -> None:
