@@ -39,7 +39,12 @@ if "uvicorn" in sys.modules:
     # A worker, which listens when this is imported; BentoML's parent process never does.
     from serving.wire import bound
 
-    bound(settings.max_head_bytes, settings.max_headers, settings.receive_seconds)
+    bound(
+        settings.max_head_bytes,
+        settings.max_headers,
+        settings.receive_seconds,
+        settings.keep_alive_seconds,
+    )
 
 HANGING = 5
 """An encoder call that outlives this many deadlines will not return: the worker is not alive."""

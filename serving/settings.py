@@ -92,6 +92,11 @@ class Settings(SecuritySettings, WatchSettings):
         description="a head that is not whole by then gets 408, and so does a body of which less "
         "than 10,000 bytes came in so long",
     )
+    keep_alive_seconds: PositiveInt = Field(
+        default=75,
+        description="a connection without a request is kept so long; longer than what stands in "
+        "front keeps it, which is often 60, or now and then a request meets a closed one",
+    )
     max_body_bytes: PositiveInt = Field(default=1 << 20, description="larger bodies get 413")
     max_tickets: PositiveInt = Field(default=256, description="tickets of one batch request")
     max_text: int = Field(default=MAX_TEXT, ge=1, le=MAX_TEXT, description="characters of a ticket")

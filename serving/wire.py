@@ -42,6 +42,8 @@ class Bounds:
     headers : lines
     seconds : until the head has to be there, and in which a body has to grow by `least_bytes`
     connections : at once; for a new one the oldest on which nothing is being answered is closed
+    idle_seconds : between an answer and the next request. Who hangs up first risks that a request
+        is on its way: a load balancer that keeps connections for 60 s would meet that with 5
     """
 
     head_bytes: int = 64 << 10
@@ -49,6 +51,7 @@ class Bounds:
     seconds: float = 20.0
     least_bytes: int = 10_000
     connections: int = 768
+    idle_seconds: int = 75
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -67,6 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: Any = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.timeout_keep_alive = self.bounds.idle_seconds
         self._in_head = True
         self._head_bytes = 0
         self._body_bytes = 0
@@ -208,9 +212,11 @@ def open_many_files() -> int:
     return MANY_FILES if soft == resource.RLIM_INFINITY else soft
 
 
-def bound(head_bytes: int, headers: int, seconds: float) -> None:
+def bound(head_bytes: int, headers: int, seconds: float, idle_seconds: int) -> None:
     """Have uvicorn take connections within these bounds; to be called before it starts."""
     connections = max(1, open_many_files() - OTHER_FILES)
-    BoundedProtocol.bounds = Bounds(head_bytes, headers, seconds, connections=connections)
+    BoundedProtocol.bounds = Bounds(
+        head_bytes, headers, seconds, connections=connections, idle_seconds=idle_seconds
+    )
     # BentoML chooses nothing here, and so uvicorn takes what stands under this name.
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{BoundedProtocol.__name__}"

@@ -259,6 +259,24 @@ def test_a_connection_that_waits_for_its_next_request_makes_room_too(
         receive(other)
 
 
+def test_a_connection_without_a_request_is_kept_as_long_as_told(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Bounds().idle_seconds > 60, "as long as load balancers keep one"
+    monkeypatch.setattr(BoundedProtocol, "bounds", Bounds(seconds=0.2, idle_seconds=1))
+    with connect(served) as kept:
+        for _ in range(2):
+            kept.sendall(GOOD)
+            answer = b""
+            while not answer.endswith(b"wifi"):
+                more = kept.recv(1000)
+                assert more
+                answer += more
+            time.sleep(0.5)  # longer than a head may take
+        kept.settimeout(3)
+        assert kept.recv(1000) == b""
+
+
 def test_as_many_files_as_the_system_allows_may_be_opened() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     code = "from serving.wire import open_many_files as o; print(o(), o())"
@@ -274,9 +292,9 @@ def test_uvicorn_takes_the_protocol_unless_it_is_told_otherwise(
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])
     monkeypatch.setattr(BoundedProtocol, "bounds", BoundedProtocol.bounds)
     monkeypatch.setattr(wire, "open_many_files", lambda: 1_000)
-    wire.bound(5_000, 10, 3.0)
+    wire.bound(5_000, 10, 3.0, 90)
     config = uvicorn.Config("an:app", log_config=None, lifespan="off")
     monkeypatch.setattr(config, "app", lambda *_: None)
     config.load()
     assert config.http_protocol_class is BoundedProtocol
-    assert BoundedProtocol.bounds == Bounds(5_000, 10, 3.0, connections=1_000 - wire.OTHER_FILES)
+    assert BoundedProtocol.bounds == Bounds(5_000, 10, 3.0, 10_000, 1_000 - wire.OTHER_FILES, 90)
