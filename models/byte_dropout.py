@@ -22,11 +22,23 @@ class ByteDraws:
 
 
 class ByteDropout(torch.nn.Module):
-    """As `torch.nn.Dropout` on a processor; the rate is met to 1/256."""
+    """As `torch.nn.Dropout` on a processor; the rate is met to 1/256.
+
+    Parameters
+    ----------
+    rate : above 0; one below 1/256 counts as that
+
+    Raises
+    ------
+    ValueError
+        If less than one in 256 would be kept.
+    """
 
     def __init__(self, rate: float, draws: ByteDraws) -> None:
         super().__init__()
-        self._least = round(rate * 256)
+        self._least = max(1, round(rate * 256))
+        if self._least > 255:
+            raise ValueError(f"a dropout of {rate} keeps nothing; at most 255 of 256 are dropped")
         self._draws = draws
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MOST_DROPPED = 0.9
+"""A dropout beyond it leaves nothing to learn from."""
+
 
 class RenewalParams(BaseModel):
     """How fits go on from those of before, where few tickets are new; unknown keys are refused."""
@@ -38,7 +41,7 @@ class FinalParams(BaseModel):
     learning_rate: float | None = Field(default=None, gt=0)
     frozen_layers: int | None = Field(default=None, ge=0)
     frozen_embeddings: bool | None = None
-    dropout: float | None = Field(default=None, ge=0, lt=1)
+    dropout: float | None = Field(default=None, ge=0, le=MOST_DROPPED)
     fits: int = Field(
         default=1,
         ge=1,
@@ -90,7 +93,7 @@ class FinetunedParams(BaseModel):
     frozen_embeddings: bool = Field(
         default=False, description="leave these as they are also where no layer is frozen"
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, le=MOST_DROPPED)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     lesson_weight: float = Field(
         default=1.0, gt=0, description="of a text that teaches a lesson; a ticket's is 1"

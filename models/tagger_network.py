@@ -28,8 +28,8 @@ class TaggerParams(BaseModel):
     learning_rate: float = Field(default=2e-4, gt=0, description="of the upper layers")
     head_rate: float = Field(default=7.0, gt=0, description="of everything else, in the former")
     batch_pieces: int = Field(default=700, ge=128, description="word pieces of a batch, padded")
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    layer_dropout: float = Field(default=0.1, ge=0, lt=1, description="inside the upper layers")
+    dropout: float = Field(default=0.2, ge=0, le=0.9)
+    layer_dropout: float = Field(default=0.1, ge=0, le=0.9, description="inside the upper layers")
     word_dropout: float = Field(
         default=0.2, ge=0, lt=1, description="share of words that are not recognised in training"
     )

@@ -30,6 +30,15 @@ def test_the_same_seeds_draw_the_same_and_others_do_not() -> None:
     assert not torch.equal(drawn(1, 7), drawn(2, 7))
 
 
+def test_the_least_rate_drops_something_and_one_that_keeps_nothing_is_refused() -> None:
+    draws = ByteDraws()
+    draws.begin(1)
+    dropped = ByteDropout(0.0001, draws)(torch.ones(400, 250))
+    assert float((dropped == 0).float().mean()) == pytest.approx(1 / 256, abs=0.001)
+    with pytest.raises(ValueError, match="keeps nothing"):
+        ByteDropout(0.999, draws)
+
+
 def test_nothing_is_dropped_outside_of_training_and_gradients_are_those_of_what_is_kept() -> None:
     draws = ByteDraws()
     draws.begin(1)
