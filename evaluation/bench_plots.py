@@ -14,7 +14,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 """Okabe and Ito's palette, made for colour-blind readers ("Color Universal Design", 2008)."""
 
 DASHES = ("-", "--", "-.", ":")
-MARKERS = "os^Dv*x"
+MARKERS = "os^Dv*xPp<h"
+"""More than there are systems: two of one colour have a mark each."""
 
 
 def throughput_svg(report: BenchReport) -> str:
