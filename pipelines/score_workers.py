@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from data.collecting import collect_seldom
 from data.errors import ModelError
 from data.machine import usable_cores
 from data.row_writing import Value
@@ -100,6 +101,7 @@ def _open(folder: Path, columns: TicketColumns, detail: Detail, loaded: Loader) 
     try:
         assistant = loaded(folder)
         ask = assistant.predict if detail == "full" else assistant.decide
+        collect_seldom()
         _State.opened = _Opened(ask, columns)
     except Exception as error:  # noqa: BLE001 - raised in a pool's start it would lose its reason
         _State.opened = error

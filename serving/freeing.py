@@ -6,12 +6,10 @@ import sys
 import weakref
 from collections.abc import Iterable
 
+from data.collecting import collect_seldom
+
 MAX_COLLECTIONS = 20
 """Attempts to free a former bundle; each stops all threads of the worker for a moment."""
-
-YOUNG = 10_000
-"""Objects more than before that begin a collection, instead of Python's 700: answers that wait to
-be stored are no garbage, and there are thousands of objects of them."""
 
 
 class Former:
@@ -49,22 +47,12 @@ class Former:
         gc.collect()
         if gone:
             self._untidy = False
-            _collect_seldom()
+            collect_seldom()
             trim()
 
     def _alive(self) -> bool:
         self._leaving = [former for former in self._leaving if former() is not None]
         return bool(self._leaving)
-
-
-def _collect_seldom() -> None:
-    """Keep collections from what is there now, and make them rare.
-
-    As Python has it, one looked at all that a worker holds every few seconds, found nothing and
-    stopped all threads for 0.15 s; collections took 6 % of the processor time of a busy worker.
-    """
-    gc.freeze()
-    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
 def trim() -> None:

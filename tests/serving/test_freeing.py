@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.freeing import MAX_COLLECTIONS, YOUNG, Former, trim
+from data.collecting import YOUNG
+from serving.freeing import MAX_COLLECTIONS, Former, trim
 
 
 class Network:
