@@ -84,10 +84,16 @@ class Assistants:
     load : verifies and constructs a bundle
     cache : where the store may keep local copies
     watcher : told of every bundle that begins to serve or is refused
+    former : frees those that were replaced
     """
 
     def __init__(
-        self, store: Store, load: Load, cache: Path, watcher: Watcher | None = None
+        self,
+        store: Store,
+        load: Load,
+        cache: Path,
+        watcher: Watcher | None = None,
+        former: Former | None = None,
     ) -> None:
         self.status = Status("loading", "the first bundle is being verified and loaded")
         self.running: Running | None = None
@@ -98,7 +104,7 @@ class Assistants:
         self._watcher = watcher
         self._tried: Deployment | None = None
         self._settled = False
-        self._former = Former()
+        self._former = former or Former()
         self._begun = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

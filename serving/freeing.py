@@ -20,10 +20,14 @@ class Former:
     until either thinks of it. A bundle itself is no cycle and goes with its last request, its
     networks with the first collection after that.
 
-    What is left then is frozen until the next bundle comes, so that collections pass over it.
+    Parameters
+    ----------
+    spare : what is left then is frozen until the next bundle comes, so that collections pass over
+        it; of a process that is there to serve
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, spare: bool = False) -> None:
+        self._spare = spare
         self._leaving: list[weakref.ref[object]] = []
         self._collections = 0
         self._untidy = False
@@ -43,11 +47,13 @@ class Former:
             if not self._collections:
                 return
             self._collections -= 1
-        gc.unfreeze()
+        if self._spare:
+            gc.unfreeze()
         gc.collect()
         if gone:
             self._untidy = False
-            collect_seldom()
+            if self._spare:
+                collect_seldom()
             trim()
 
     def _alive(self) -> bool:

@@ -167,6 +167,7 @@ class TicketAssistantService:
         from serving.assistants import Assistants
         from serving.batching import Batcher
         from serving.depth_metrics import DepthMetrics
+        from serving.freeing import Former
         from serving.introduction import Introduction
         from serving.jobs import Jobs
         from serving.logs import configure_logging
@@ -211,6 +212,7 @@ class TicketAssistantService:
             partial(load_bundle, loaded=RuntimeMetrics(self.telemetry.registry).loaded),
             settings.bundle_cache,
             Introduction(self.telemetry, self.archive),
+            Former(spare=True),
         )
         self.shadows = Shadows(
             settings.shadow_queue,

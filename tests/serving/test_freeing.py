@@ -87,7 +87,7 @@ def test_what_is_never_let_go_does_not_stop_the_world_for_ever() -> None:
 
 
 def test_a_bundle_that_stays_is_no_work_for_collections_and_freed_when_it_was_replaced() -> None:
-    former, bundle = Former(), Bundle()
+    former, bundle = Former(spare=True), Bundle()
     seen = weakref.ref(bundle.network)
     former.leave([])
     former.tidy()
@@ -100,7 +100,7 @@ def test_a_bundle_that_stays_is_no_work_for_collections_and_freed_when_it_was_re
 
 
 def test_what_is_still_held_is_not_frozen() -> None:
-    former, held = Former(), Network()
+    former, held = Former(spare=True), Network()
     former.leave([])
     former.tidy()
     former.leave([held])
@@ -109,6 +109,16 @@ def test_what_is_still_held_is_not_frozen() -> None:
     del held
     gc.collect()
     assert seen() is None
+
+
+def test_a_process_that_does_more_than_serve_keeps_its_collections() -> None:
+    kept, former = Network(), Former()
+    before = gc.get_threshold()
+    gc.freeze()  # by somebody else
+    former.leave([])
+    former.tidy()
+    assert gc.get_threshold() == before
+    assert not any(one is kept for one in gc.get_objects())
 
 
 def test_trimming_breaks_nothing() -> None:
