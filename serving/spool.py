@@ -146,11 +146,14 @@ class Spool:
 
     def count(self) -> dict[str, int]:
         """How many records `wait` and were `refused`, and how many lines are `torn`."""
-        return {
-            "waiting": sum(len(split(_read(f)).rows) for f in self._files(OPEN, SEALED)),
-            "refused": sum(len(split(_read(f)).rows) for f in self._files(REFUSED)),
-            "torn": sum(_read(f).count(b"\n") for f in self._files(TORN)),
-        }
+        if not self.folder.is_dir():
+            return {"waiting": 0, "refused": 0, "torn": 0}
+        with locked(self._writing):  # a file that is renamed meanwhile would be missed
+            return {
+                "waiting": sum(len(split(_read(f)).rows) for f in self._files(OPEN, SEALED)),
+                "refused": sum(len(split(_read(f)).rows) for f in self._files(REFUSED)),
+                "torn": sum(_read(f).count(b"\n") for f in self._files(TORN)),
+            }
 
     def _make_folder(self) -> None:
         if not self.folder.is_dir():

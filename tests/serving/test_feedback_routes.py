@@ -1,4 +1,3 @@
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,15 +158,6 @@ def test_what_is_wrong_is_named_by_its_place_and_nothing_is_kept(
     assert not kept.feedback
 
 
-def count_waiting(archive: Archive) -> int:
-    """Records that are spooled; looks again, as a file is missed while it is being renamed."""
-    for _ in range(200):
-        if found := archive.spool.count()["waiting"]:
-            return found
-        time.sleep(0.01)
-    return 0
-
-
 def test_while_the_store_is_down_it_is_spooled_and_accepted(
     asked: TestClient, kept: FakeStore, archive: Archive
 ) -> None:
@@ -176,7 +166,7 @@ def test_while_the_store_is_down_it_is_spooled_and_accepted(
     assert response.status_code == 202
     told_ = response.json()["feedback"]
     assert [(one["kept"], one["status"]) for one in told_] == [("spooled", "pending")] * 2
-    assert count_waiting(archive) == 2
+    assert archive.spool.count()["waiting"] == 2
 
 
 def test_when_nothing_can_keep_it_the_caller_is_told_when_to_come_back(
