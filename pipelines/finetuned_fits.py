@@ -11,7 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tqdm import tqdm
 
@@ -155,35 +155,40 @@ def fit_beside(
 
     None where one process does better, see `processes_for`, or where the system ended one.
     """
-    processes = processes_for(task, task.params, folds)
+    processes = processes_for(task, folds)
     found = _in_processes(processes, folds, partial(fit_fold, task)) if processes > 1 else None
     if found is None:
         return None
     return [member for member, _ in found], [answers for _, answers in found]
 
 
-def fit_draws_beside(
-    task: Task,
-    name: str,
-    params: FinetunedParams,
-    start: Sequence[FinetunedMember],
-    draws: Sequence[int],
-) -> list[FinetunedMember] | None:
-    """A member per draw fitted on all rows of train, each by a process; None as in `fit_beside`.
+class Final(NamedTuple):
+    """A fit on all rows of train.
 
-    Parameters
-    ----------
-    start, draws : see `Fits.fit`
+    start, draw : see `Fits.fit`
     """
-    processes = processes_for(task, params, len(draws))
+
+    params: FinetunedParams
+    start: Sequence[FinetunedMember]
+    draw: int
+
+
+def fit_finals_beside(
+    task: Task, name: str, finals: Sequence[Final]
+) -> list[FinetunedMember] | None:
+    """A member per final fit, each fitted by a process; None as in `fit_beside`."""
+    processes = processes_for(task, len(finals))
     if processes < 2:
         return None
     with TemporaryDirectory() as folder:
-        begun = [Path(folder) / str(number) for number in range(len(start))]
-        for member, place in zip(start, begun, strict=True):
-            member.save(place)
-        fit = partial(fit_draw, task, name, params, begun, draws)
-        found = _in_processes(processes, len(draws), fit)
+        places: dict[int, Path] = {}
+        for member in (one for final in finals for one in final.start):
+            if id(member) not in places:
+                places[id(member)] = Path(folder) / str(len(places))
+                member.save(places[id(member)])
+        begun = [[places[id(member)] for member in final.start] for final in finals]
+        told = [(final.params, final.draw) for final in finals]
+        found = _in_processes(processes, len(finals), partial(fit_final, task, name, told, begun))
     return None if found is None else [member for member, _ in found]
 
 
@@ -197,24 +202,28 @@ def fit_fold(task: Task, number: int, folder: Path) -> dict[str, Probabilities]:
     return fits.answer(member, own)
 
 
-def fit_draw(
+def fit_final(
     task: Task,
     name: str,
-    params: FinetunedParams,
-    start: Sequence[Path],
-    draws: Sequence[int],
+    finals: Sequence[tuple[FinetunedParams, int]],
+    begun: Sequence[Sequence[Path]],
     number: int,
     folder: Path,
 ) -> None:
-    """Fit on all rows of train with one of the draws, and keep the member."""
-    begun = [FinetunedMember.load(place) for place in start]
-    train = task.prepared.rows("train")
-    Fits(task, place=number).fit(
-        train, f"{name}-{draws[number]}", params, begun, draws[number]
-    ).save(folder)
+    """Make one of some fits on all rows of train, and keep the member.
+
+    Parameters
+    ----------
+    finals : params and draw of each
+    begun : folders of what each goes on from
+    """
+    params, draw = finals[number]
+    start = [FinetunedMember.load(place) for place in begun[number]]
+    fits = Fits(task, place=number)
+    fits.fit(task.prepared.rows("train"), f"{name}-{draw}", params, start, draw).save(folder)
 
 
-def processes_for(task: Task, params: FinetunedParams, fits: int) -> int:
+def processes_for(task: Task, fits: int) -> int:
     """Processes that share so many fits; 1 where one process does better.
 
     One thread each scales where several threads of one fit wait for each other. One process does

@@ -17,7 +17,7 @@ from models.base import Probabilities
 from models.finetuned import FinetunedMember
 from models.finetuned_params import FinetunedParams
 from pipelines.cross_fitting import Answers, Rows, cross_fit
-from pipelines.finetuned_fits import Fits, Task, fit_beside, fit_draws_beside
+from pipelines.finetuned_fits import Final, Fits, Task, fit_beside, fit_finals_beside
 from pipelines.former_fits import FINAL, Renewal, keep_fits
 from pipelines.toning import Tones
 
@@ -67,7 +67,7 @@ def train_finetuned(
         if name != FINAL:
             return fits.fit(rows, name, own, task.begun(name))
         folded[:] = fitted
-        members, draws = [], count()
+        finals, draws = list[list[Final]](), count()
         for final in params.final:
             # Where there are no folds to go on from, the fit is one like theirs.
             alone = final.start == "folds" and not fitted
@@ -75,11 +75,14 @@ def train_finetuned(
             start = fitted if final.start == "folds" else ()
             if renewal:
                 chosen, start = final.renewed(own), task.begun(FINAL)
-            drawn = list(islice(draws, 1 if alone else final.fits))
-            found = fit_draws_beside(task, FINAL, chosen, start, drawn) or [
-                fits.fit(rows, f"{FINAL}-{draw}", chosen, start, draw) for draw in drawn
-            ]
-            members.append(FinetunedMember.averaged(found))
+            drawn = islice(draws, 1 if alone else final.fits)
+            finals.append([Final(chosen, start, draw) for draw in drawn])
+        flat = [one for several in finals for one in several]
+        found = iter(
+            fit_finals_beside(task, FINAL, flat)
+            or [fits.fit(rows, f"{FINAL}-{one.draw}", *one) for one in flat]
+        )
+        members = [FinetunedMember.averaged([next(found) for _ in several]) for several in finals]
         return members[0].joined(members[1:])
 
     latest: list[tuple[Rows, NDArray[np.float32]]] = []

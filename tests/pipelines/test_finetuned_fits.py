@@ -12,7 +12,14 @@ from models.finetuned import FinetunedMember
 from models.finetuned_params import FinetunedParams
 from pipelines import finetuned_fits
 from pipelines.cross_fitting import labels_of
-from pipelines.finetuned_fits import Fits, Task, fit_beside, fit_draws_beside, fit_fold
+from pipelines.finetuned_fits import (
+    Final,
+    Fits,
+    Task,
+    fit_beside,
+    fit_finals_beside,
+    fit_fold,
+)
 from pipelines.train_finetuned import train_finetuned
 from tests.pipelines.test_train import make_prepared
 
@@ -44,14 +51,15 @@ def test_folds_beside_each_other_are_those_after_each_other(
     assert member.targets_ == other.targets_
 
 
-def test_draws_of_a_final_fit_beside_each_other_are_those_after_each_other(
+def test_final_fits_beside_each_other_are_those_after_each_other(
     prepared: Prepared, two_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = [FinetunedMember(PARAMS, seed=1)]
     task = Task(prepared, PARAMS, 1, tmp_path / "beside")
     texts, rows = prepared.texts(), prepared.rows("train")
     start[0].fit([texts[i] for i in rows[:64]], labels_of(prepared, rows[:64]))
-    beside = fit_draws_beside(task, "final", PARAMS, start, [0, 1])
+    finals = [Final(PARAMS, start, 0), Final(PARAMS, start, 1), Final(PARAMS, (), 2)]
+    beside = fit_finals_beside(task, "final", finals)
     assert beside is not None
     asked = [texts[i] for i in prepared.rows("test")]
     answers = [member.predict_proba(asked)["category"] for member in beside]
@@ -60,8 +68,10 @@ def test_draws_of_a_final_fit_beside_each_other_are_those_after_each_other(
     after = fits.fit(rows, "final-1", PARAMS, start, 1)
     # Sums are made in another order by another number of threads.
     np.testing.assert_allclose(answers[1], after.predict_proba(asked)["category"], atol=0.02)
+    anew = fits.fit(rows, "final-2", PARAMS, (), 2)
+    np.testing.assert_allclose(answers[2], anew.predict_proba(asked)["category"], atol=0.02)
     monkeypatch.setattr(finetuned_fits, "usable_cores", lambda: 1)
-    assert fit_draws_beside(task, "final", PARAMS, start, [0, 1]) is None
+    assert fit_finals_beside(task, "final", finals) is None
 
 
 def test_a_fold_is_kept_and_answers_its_own_rows_alone(prepared: Prepared, tmp_path: Path) -> None:
