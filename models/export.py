@@ -1,4 +1,4 @@
-"""Trained networks as ONNX graphs: one file each, the same network the same bytes."""
+"""Trained networks as ONNX graphs, the same network the same bytes."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 import torch
+from onnx import numpy_helper
+from safetensors.numpy import save_file
 
 from models.encoders import full_precision
+from models.mapped_tensors import tensor_places
+from models.runtime_file import table_file
 from models.tagger import EntityTagger
 from models.tagger_features import CHARACTERS, FLAGS, PARTS
 from models.tagger_network import TaggerNetwork
@@ -21,6 +25,9 @@ OPSET = 17
 
 MASKED = -1e4
 """Added to the attention that goes to padding: its exponential is 0, also in bfloat16."""
+
+TABLE = 4 << 20
+"""Bytes of a weight that gets a file beside its graph's; a layer's have less."""
 
 MAX_BYTES = 2**31
 """Of a file that holds its weights itself."""
@@ -71,8 +78,29 @@ def export_tagger(tagger: EntityTagger) -> onnx.ModelProto:
 
 
 def write_graph(model: onnx.ModelProto, path: Path) -> None:
-    """Write a graph with its weights into one file, the same graph the same bytes."""
-    content = model.SerializeToString(deterministic=True)
+    """Write a graph with its weights, the same graph the same bytes.
+
+    Weights of `TABLE` bytes and more, which are tables of words, get a file beside the graph's, see
+    `table_file`. An engine maps it: processes that answer share its pages, and hold those alone
+    that hold a word they have met.
+    """
+    told = onnx.ModelProto()
+    told.CopyFrom(model)
+    large = [one for one in told.graph.initializer if len(one.raw_data) >= TABLE]
+    beside = table_file(path)
+    beside.unlink(missing_ok=True)
+    if large:
+        save_file({one.name: numpy_helper.to_array(one) for one in large}, beside)
+        places = tensor_places(beside)
+        for one in large:
+            one.ClearField("raw_data")
+            one.data_location = onnx.TensorProto.EXTERNAL
+            place = places[one.name]
+            length = place.stop - place.start
+            facts = {"location": beside.name, "offset": place.start, "length": length}
+            for key, value in facts.items():
+                one.external_data.add(key=key, value=str(value))
+    content = told.SerializeToString(deterministic=True)
     if len(content) >= MAX_BYTES:
         raise ValueError(f"{path.name} would have {len(content)} bytes; one file holds 2 GiB")
     path.write_bytes(content)

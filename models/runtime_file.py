@@ -93,6 +93,11 @@ def graph_file(part: str, runtime: Runtime) -> str:
     return f"{part}.{runtime.graph}.onnx"
 
 
+def table_file(graph: Path) -> Path:
+    """The file with the large weights of a graph."""
+    return graph.with_suffix(".safetensors")
+
+
 def write_runtime_file(told: RuntimeFile, folder: Path) -> None:
     """Write runtime.json."""
     text = json.dumps(told.model_dump(mode="json"), indent=1)

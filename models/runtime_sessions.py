@@ -3,6 +3,7 @@
 import importlib.util
 import threading
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def open_session(path: Path, runtime: Runtime, threads: int = 1) -> Session:
 class OnnxSession:
     """A graph run by ONNX Runtime.
 
-    Memory goes back after every call: what it would keep for the longest batch ever seen is more
-    than the weights, and a call takes no longer without.
+    All graphs of a process take their memory from one pool. Each with one of its own would keep as
+    much again, and without any the C library keeps more, in pieces between what others need.
     """
 
     multiple = 1
@@ -54,7 +55,8 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
+        _share_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         # Waiting threads that spin take the core from whoever computes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
@@ -71,6 +73,21 @@ class OnnxSession:
             raise RuntimeError(f"ONNX Runtime failed: {type(error).__name__}") from error
         result: NDArray[np.float32] = output
         return result
+
+
+@cache
+def _share_memory() -> None:
+    """Let there be a pool for the graphs of this process, filled as they need it."""
+    from onnxruntime import (
+        OrtAllocatorType,
+        OrtArenaCfg,
+        OrtMemoryInfo,
+        OrtMemType,
+        create_and_register_allocator,
+    )
+
+    place = OrtMemoryInfo("Cpu", OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, OrtMemType.DEFAULT)
+    create_and_register_allocator(place, OrtArenaCfg({"initial_chunk_size_bytes": 1 << 20}))
 
 
 class OpenvinoSession:

@@ -7,13 +7,13 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from pydantic import BaseModel, ConfigDict
+from safetensors.numpy import save_file
 
 from data.errors import BundleError, ModelError
 from data.schema import Neighbour
 from models.base import Labels
+from models.mapped_tensors import map_tensor
 from models.nearest_vectors import NearestVectors, unit_vectors
 from models.terms import TERMS, TermIndex
 
@@ -186,6 +186,7 @@ class TicketIndex:
         The same tickets give the same bytes.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / VECTORS).unlink(missing_ok=True)  # they may be mapped from there
         save_file({"vectors": self._vectors.vectors}, folder / VECTORS)
         (folder / TICKETS).write_text(self._tickets.model_dump_json(), encoding="utf-8")
         (folder / TERMS).unlink(missing_ok=True)
@@ -202,9 +203,9 @@ class TicketIndex:
             If a file is missing, cannot be read or does not fit the other.
         """
         try:
-            vectors = load_file(folder / VECTORS)["vectors"]
+            vectors = map_tensor(folder / VECTORS, "vectors")
             tickets = _Tickets.model_validate_json((folder / TICKETS).read_bytes())
-        except (OSError, KeyError, SafetensorError, ValidationError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise BundleError(f"{folder} holds no index: {type(error).__name__}") from error
         if vectors.dtype != np.float16 or vectors.ndim != 2 or not len(vectors):
             raise BundleError(f"{folder / VECTORS} holds {vectors.dtype} of shape {vectors.shape}")

@@ -30,6 +30,7 @@ from models.runtime_file import (
     Parity,
     RuntimeFile,
     graph_file,
+    table_file,
     write_runtime_file,
 )
 from models.runtime_parts import TAGGER, RuntimeParts, part_of
@@ -199,6 +200,7 @@ def _keep(folder: Path, told: RuntimeFile) -> None:
     for path in folder.glob("*.onnx"):
         if path.name not in wanted:
             path.unlink()
+            table_file(path).unlink(missing_ok=True)
 
 
 def main() -> None:

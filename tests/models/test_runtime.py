@@ -1,15 +1,19 @@
 """Encoders without torch: the same vectors, whatever engine and batch."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from safetensors.numpy import load_file
 
 from data.errors import BundleError
 from models.encoders import TorchEncoder, find_encoder, full_precision, open_encoder
-from models.export import export_encoder, write_graph
+from models.export import TABLE, export_encoder, write_graph
 from models.quantise import quantise
 from models.runtime import RUNTIMES, Runtime, SessionEncoder, read_tokenizer
+from models.runtime_file import table_file
 from models.runtime_sessions import open_session
 
 LEAST_COSINE = {"f32": 0.99999, "bf16": 0.999, "int8": 0.99}
@@ -90,15 +94,28 @@ def test_the_same_network_gives_the_same_bytes(
     torch_encoder: TorchEncoder, graphs: Path, tmp_path: Path
 ) -> None:
     graph = export_encoder(torch_encoder.model)
-    write_graph(graph, tmp_path / "again.onnx")
-    write_graph(quantise(graph), tmp_path / "small.onnx")
-    assert (tmp_path / "again.onnx").read_bytes() == (graphs / "f32.onnx").read_bytes()
-    assert (tmp_path / "small.onnx").read_bytes() == (graphs / "int8.onnx").read_bytes()
+    for written, name in ((graph, "f32.onnx"), (quantise(graph), "int8.onnx")):
+        write_graph(written, tmp_path / name)
+        for path in (tmp_path / name, table_file(tmp_path / name)):
+            assert path.read_bytes() == (graphs / path.name).read_bytes()
 
 
 def test_8_bits_take_less_than_half(graphs: Path) -> None:
     small, large = (graphs / f"{kind}.onnx" for kind in ("int8", "f32"))
     assert small.stat().st_size < 0.5 * large.stat().st_size
+    assert table_file(small).stat().st_size < 0.51 * table_file(large).stat().st_size
+
+
+def test_a_table_of_words_stands_beside_its_graph(graphs: Path, tmp_path: Path) -> None:
+    graph, table = graphs / "int8.onnx", graphs / "int8.safetensors"
+    assert table.stat().st_size > TABLE
+    weights = onnx.load(graph, load_external_data=False).graph.initializer
+    [name] = [one.name for one in weights if one.external_data]
+    held = {one.name: one for one in onnx.load(graph).graph.initializer}[name]
+    np.testing.assert_array_equal(onnx.numpy_helper.to_array(held), load_file(table)[name])
+    shutil.copy(graph, tmp_path)
+    with pytest.raises(BundleError, match="cannot be run"):
+        open_session(tmp_path / "int8.onnx", RUNTIMES["onnxruntime-int8"])
 
 
 def test_a_missing_or_broken_graph_is_refused(runtime: Runtime, tmp_path: Path) -> None:

@@ -78,9 +78,14 @@ def test_every_runtime_is_proved_and_exact_ones_change_nothing(parts: Path) -> N
         assert set(parity.targets) == {"category", "severity"}
         assert 0 < max(one.largest_change for one in parity.targets.values()) < 1e-3
     assert {path.name for path in (parts / FOLDER).iterdir()} == {
-        FILE, "finetuned-network-1.f32.onnx", "finetuned-network-1.int8.onnx",
-        "tagger.f32.onnx", "tagger.int8.onnx",
-    }  # fmt: skip
+        FILE,
+        *(
+            f"{part}.{kind}.{suffix}"
+            for part in ("finetuned-network-1", "tagger")
+            for kind in ("f32", "int8")
+            for suffix in ("onnx", "safetensors")
+        ),
+    }
 
 
 def test_weights_of_an_encoder_are_rounded_on_tickets(parts: Path) -> None:
@@ -123,7 +128,7 @@ def test_a_runtime_beyond_its_budget_is_not_shipped_and_its_graphs_are_left_out(
     assert not refused.shipped
     assert refused.reason == "10.00% of the tickets got another decision, allowed are 0.50%"
     assert [one.name for one in told.shipped] == ["onnxruntime-f32"]
-    assert not list((folder / FOLDER).glob("*.int8.onnx"))
+    assert not list((folder / FOLDER).glob("*.int8.*"))
     with pytest.raises(BundleError, match=r"not ship the runtime onnxruntime-int8: 10\.00%"):
         load(seal_parts(folder, tmp_path / "sealed", tickets), runtime="onnxruntime-int8")
 
