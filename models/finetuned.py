@@ -83,6 +83,7 @@ class FinetunedMember:
         checkpoint: Path | None = None,
         start: "Sequence[FinetunedMember]" = (),
         lessons: Collection[str] = (),
+        easy: NDArray[np.bool_] | None = None,
     ) -> Self:
         """Train encoder and heads jointly; a missing label adds nothing to the loss.
 
@@ -90,6 +91,7 @@ class FinetunedMember:
         ----------
         lessons : targets that are learned beside the others, from texts of their own; in the loss
             of a batch they count by their share of its rows (`params.lesson_weight`)
+        easy : texts that are learned in fewer epochs, see `models.easy_rows`, shape (n,)
         start : fitted members whose mean weights are gone on from, and whose classes stay known;
             none: the published encoder.
             Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
@@ -124,6 +126,7 @@ class FinetunedMember:
             seed=self.seed,
             start=heads,
             lessons=lessons,
+            easy=easy,
             checkpoint=checkpoint,
             progress=self._progress,
             frozen=self._frozen,

@@ -42,6 +42,13 @@ class FinalParams(BaseModel):
     frozen_layers: int | None = Field(default=None, ge=0)
     frozen_embeddings: bool | None = None
     dropout: float | None = Field(default=None, ge=0, le=MOST_DROPPED)
+    easy: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="tickets of whose label the folds that have not seen them are so sure are "
+        "learned in every other epoch, with twice the weight; null: none is",
+    )
     fits: int = Field(
         default=1,
         ge=1,
@@ -57,7 +64,7 @@ class FinalParams(BaseModel):
 
     def applied(self, params: "FinetunedParams") -> "FinetunedParams":
         """The params of this final fit."""
-        own = self.model_dump(exclude={"start", "fits"}, exclude_none=True)
+        own = self.model_dump(exclude={"start", "easy", "fits"}, exclude_none=True)
         return params.model_copy(update=own)
 
     def renewed(self, params: "FinetunedParams") -> "FinetunedParams":

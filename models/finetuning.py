@@ -14,6 +14,7 @@ from models.base import Labels, Progress
 from models.batching import IGNORED, batches_by_length, bucketed_batches
 from models.byte_dropout import ByteDraws, draw_bytes, is_attention
 from models.checkpoints import TrainingState, resume, save_checkpoint
+from models.easy_rows import rows_of_epoch, weights_of
 from models.finetuning_inputs import Drawn, Inputs, Sampling, pooled, read_inputs
 from models.finetuning_processes import OneProcess, open_processes
 from models.frozen_states import FrozenStates
@@ -41,6 +42,7 @@ def finetune(
     seed: int,
     start: Heads | None = None,
     lessons: Collection[str] = (),
+    easy: NDArray[np.bool_] | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     frozen: FrozenStates | None = None,
@@ -56,6 +58,7 @@ def finetune(
     ----------
     start : heads to begin with; drawn at random if None
     lessons : targets learned beside the others, from texts of their own
+    easy : texts that are learned in fewer epochs, see `models.easy_rows`, shape (n,)
     frozen : keeps what the frozen layers make of each text, to be shared by several fits
 
     Returns
@@ -88,11 +91,14 @@ def finetune(
     optimizer = _optimizer(encoder, heads, params)
     sampling = Sampling(params.learned_tokens, seed) if params.learned_tokens else None
     learned = [ids[: sampling.most] for ids in train.tokens] if sampling else train.tokens
-    plan = [
-        batch
-        for epoch in range(params.epochs)
-        for batch in bucketed_batches(learned, params.batch_size, seed * 1000 + epoch)
-    ]
+    easy = np.zeros(len(texts), dtype=bool) if easy is None else easy
+    weights = torch.from_numpy(weights_of(easy))
+    plan: list[NDArray[np.int64]] = []
+    for epoch in range(params.epochs):
+        rows = rows_of_epoch(easy, epoch, seed)
+        read_now = [learned[row] for row in rows]
+        batches = bucketed_batches(read_now, params.batch_size, seed * 1000 + epoch)
+        plan += [rows[batch] for batch in batches]
     looks = _look_steps(len(plan), params)
     beside = [column for column, target in enumerate(targets) if target in lessons]
     modules = torch.nn.ModuleDict({"encoder": network, "heads": heads})
@@ -109,7 +115,7 @@ def finetune(
         drawn = None
         if sampling:
             drawn = sampling.drawn([len(train.tokens[row]) for row in plan[step]], step)
-        loss = _loss(encoder, heads, train, plan[step], params, beside, drawn, processes)
+        loss = _loss(encoder, heads, train, plan[step], params, beside, drawn, processes, weights)
         loss.backward()  # type: ignore[no-untyped-call]
         processes.sum_gradients(trained)
         whole = processes.total(loss.detach()).item()
@@ -196,6 +202,7 @@ def _loss(
     lessons: Sequence[int] = (),
     drawn: Drawn | None = None,
     processes: OneProcess | None = None,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Mean cross entropy over the targets; a target without a label in the batch adds 0.
 
@@ -210,10 +217,12 @@ def _loss(
     lessons : columns of targets that are learned beside the others
     drawn : see `pooled`, for the whole batch
     processes : that share the batch; None: it is this one's alone
+    weights : of all rows of the inputs; None: each weighs as much
     """
     wanted = inputs.truth[torch.from_numpy(rows)]
     known = wanted != IGNORED
-    taught = float(known[:, list(lessons)].any(dim=1).float().mean())
+    weight = torch.ones(len(rows)) if weights is None else weights[torch.from_numpy(rows)]
+    taught = float(weight[known[:, list(lessons)].any(dim=1)].sum() / weight.sum())
     own = processes.share(rows) if processes else slice(None)
     total = torch.zeros((), device=encoder.device)
     if not len(rows[own]):
@@ -221,16 +230,16 @@ def _loss(
     vectors = pooled(encoder, inputs, rows[own], drawn[own] if drawn is not None else None)
     wanted = wanted[own].to(encoder.device)
     for column, head in enumerate(heads):
-        here = int(known[own, column].sum())
-        if not here:
+        if not known[own, column].any():
             continue
-        loss = torch.nn.functional.cross_entropy(
+        each = torch.nn.functional.cross_entropy(
             head(vectors),
             wanted[:, column],
             ignore_index=IGNORED,
             label_smoothing=params.label_smoothing if params else 0.0,
+            reduction="none",  # 0 where the label is missing
         )
-        loss = loss * (here / int(known[:, column].sum()))
+        loss = (each * weight[own].to(each.device)).sum() / weight[known[:, column]].sum()
         if column in lessons:
             total = total + loss * taught * (params.lesson_weight if params else 1.0)
         else:

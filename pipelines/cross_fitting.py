@@ -22,7 +22,7 @@ def cross_fit(
     folds: int,
     fit: Callable[[Rows, str, Sequence[M]], M],
     answer: Callable[[M, Rows], dict[str, Probabilities]],
-    known: tuple[Sequence[M], Sequence[Mapping[str, Probabilities]]] | None = None,
+    known: tuple[Sequence[M], Answers] | None = None,
 ) -> tuple[M, Answers]:
     """The member fitted on all train rows, and an unseen-by-its-model answer for each row.
 
@@ -32,19 +32,13 @@ def cross_fit(
     Parameters
     ----------
     fit : gets the rows, a name, and for the final fit the members of the folds
-    known : the members of the folds and what each answers for its fold, where they were fitted
-        elsewhere
+    known : what `fit_folds` gives, where they are fitted already
 
     Returns
     -------
     member, target -> probabilities of shape (n_rows, n_classes), columns as in prepared.targets
     """
-    if known:
-        fitted, answers = list(known[0]), _nothing_known(prepared)
-        for number, (member, found) in enumerate(zip(*known, strict=True)):
-            _note(prepared, answers, member, without_fold(prepared, number)[1], found)
-    else:
-        fitted, answers = fit_folds(prepared, folds, fit, answer)
+    fitted, answers = known or fit_folds(prepared, folds, fit, answer)
     train, rest = prepared.rows("train"), prepared.rows("valid", "calibration", "test")
     logger.info("final fit on %d tickets", len(train))
     member = fit(train, "final", fitted)
@@ -67,6 +61,16 @@ def fit_folds(
         fitted.append(fit(rest, f"fold-{number}", ()))
         _note(prepared, answers, fitted[-1], own, answer(fitted[-1], own))
     return fitted, answers
+
+
+def joined_folds(
+    prepared: Prepared, members: Sequence[M], found: Sequence[Mapping[str, Probabilities]]
+) -> tuple[list[M], Answers]:
+    """What `fit_folds` gives, of members fitted elsewhere and what each answers for its fold."""
+    answers = _nothing_known(prepared)
+    for number, (member, own) in enumerate(zip(members, found, strict=True)):
+        _note(prepared, answers, member, without_fold(prepared, number)[1], own)
+    return list(members), answers
 
 
 def without_fold(prepared: Prepared, number: int) -> tuple[Rows, Rows]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data.machine import usable_cores
@@ -94,6 +96,7 @@ class Fits:
         params: FinetunedParams,
         start: Sequence[FinetunedMember] = (),
         draw: int = 0,
+        easy: NDArray[np.bool_] | None = None,
     ) -> FinetunedMember:
         """A member fitted on these rows; it stops early on valid and keeps a checkpoint.
 
@@ -102,6 +105,7 @@ class Fits:
         rows : of train; those that the task has not chosen are left out
         start : members whose mean weights are gone on from
         draw : changes what is drawn at random
+        easy : which of all tickets are learned in fewer epochs, see `models.easy_rows`
         """
         task, lessons = self._task, self._task.lessons
         rows = task.chosen(rows)
@@ -129,6 +133,9 @@ class Fits:
                 checkpoint=task.checkpoints / name,
                 start=start,
                 lessons=(TONE,) if lessons else (),
+                easy=None
+                if easy is None
+                else np.concatenate([easy[rows], np.zeros(len(self._taught), dtype=bool)]),
             )
 
     def answer(self, member: FinetunedMember, rows: Rows) -> dict[str, Probabilities]:
@@ -165,12 +172,13 @@ def fit_beside(
 class Final(NamedTuple):
     """A fit on all rows of train.
 
-    start, draw : see `Fits.fit`
+    start, draw, easy : see `Fits.fit`
     """
 
     params: FinetunedParams
     start: Sequence[FinetunedMember]
     draw: int
+    easy: NDArray[np.bool_] | None = None
 
 
 def fit_finals_beside(
@@ -187,7 +195,7 @@ def fit_finals_beside(
                 places[id(member)] = Path(folder) / str(len(places))
                 member.save(places[id(member)])
         begun = [[places[id(member)] for member in final.start] for final in finals]
-        told = [(final.params, final.draw) for final in finals]
+        told = [final._replace(start=()) for final in finals]
         found = _in_processes(processes, len(finals), partial(fit_final, task, name, told, begun))
     return None if found is None else [member for member, _ in found]
 
@@ -205,7 +213,7 @@ def fit_fold(task: Task, number: int, folder: Path) -> dict[str, Probabilities]:
 def fit_final(
     task: Task,
     name: str,
-    finals: Sequence[tuple[FinetunedParams, int]],
+    finals: Sequence[Final],
     begun: Sequence[Sequence[Path]],
     number: int,
     folder: Path,
@@ -214,13 +222,14 @@ def fit_final(
 
     Parameters
     ----------
-    finals : params and draw of each
+    finals : without what they go on from
     begun : folders of what each goes on from
     """
-    params, draw = finals[number]
+    final = finals[number]
     start = [FinetunedMember.load(place) for place in begun[number]]
     fits = Fits(task, place=number)
-    fits.fit(task.prepared.rows("train"), f"{name}-{draw}", params, start, draw).save(folder)
+    rows, name = task.prepared.rows("train"), f"{name}-{final.draw}"
+    fits.fit(rows, name, final.params, start, final.draw, final.easy).save(folder)
 
 
 def processes_for(task: Task, fits: int) -> int:

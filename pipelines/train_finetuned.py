@@ -16,14 +16,14 @@ from evaluation.league.sentiment import Posts
 from models.base import Probabilities
 from models.finetuned import FinetunedMember
 from models.finetuned_params import FinetunedParams
-from pipelines.cross_fitting import Answers, Rows, cross_fit
+from pipelines.cross_fitting import Answers, Rows, cross_fit, fit_folds, joined_folds
 from pipelines.finetuned_fits import Final, Fits, Task, fit_beside, fit_finals_beside
 from pipelines.former_fits import FINAL, Renewal, keep_fits
 from pipelines.toning import Tones
 
 CHECKPOINTS = Path(".cache/checkpoints")
 
-TRAINING = ("byte_dropout", "finetuning", "finetuning_inputs", "used_words")
+TRAINING = ("byte_dropout", "easy_rows", "finetuning", "finetuning_inputs", "used_words")
 """Modules of models whose code a fit depends on, step by step."""
 
 Keep = Callable[[NDArray[np.float32]], None]
@@ -61,12 +61,10 @@ def train_finetuned(
         lessons = lessons and share_of(lessons, len(renewal.rows) / len(prepared.rows("train")))
     task = Task(prepared, own, seed, checkpoints, lessons, tones, renewal)
     fits = Fits(task)
-    folded: list[FinetunedMember] = []
 
     def fit(rows: Rows, name: str, fitted: Sequence[FinetunedMember]) -> FinetunedMember:
         if name != FINAL:
             return fits.fit(rows, name, own, task.begun(name))
-        folded[:] = fitted
         finals, draws = list[list[Final]](), count()
         for final in params.final:
             # Where there are no folds to go on from, the fit is one like theirs.
@@ -76,7 +74,10 @@ def train_finetuned(
             if renewal:
                 chosen, start = final.renewed(own), task.begun(FINAL)
             drawn = islice(draws, 1 if alone else final.fits)
-            finals.append([Final(chosen, start, draw) for draw in drawn])
+            easy = None
+            if final.easy is not None and not alone and not renewal:
+                easy = easy_tickets(prepared, unseen, final.easy)
+            finals.append([Final(chosen, start, draw, easy) for draw in drawn])
         flat = [one for several in finals for one in several]
         found = iter(
             fit_finals_beside(task, FINAL, flat)
@@ -92,7 +93,12 @@ def train_finetuned(
         latest[:] = [(rows, features)]
         return member.predict_features(features)
 
-    member, answers = cross_fit(prepared, folds, fit, answer, fit_beside(task, folds))
+    beside = fit_beside(task, folds)
+    if beside:
+        folded, unseen = joined_folds(prepared, *beside)
+    else:
+        folded, unseen = fit_folds(prepared, folds, fit, answer)
+    member, answers = cross_fit(prepared, folds, fit, answer, (folded, unseen))
     if keep:
         (rows, features), train = latest[0], prepared.rows("train")
         vectors = np.full((len(fits.texts), features.shape[1]), np.nan, dtype=np.float32)
@@ -102,6 +108,27 @@ def train_finetuned(
     if kept:
         keep_fits(prepared, params, folded, member, renewal, kept)
     return member, answers
+
+
+def easy_tickets(prepared: Prepared, answers: Answers, least: float) -> NDArray[np.bool_]:
+    """Which tickets have labels, each of them answered with at least this probability.
+
+    Parameters
+    ----------
+    answers : of members that have not seen the ticket; NaN where there is none
+
+    Returns
+    -------
+    shape (n_rows,)
+    """
+    easy = np.ones(len(prepared.frame), dtype=bool)
+    labelled = np.zeros(len(prepared.frame), dtype=bool)
+    for target, found in answers.items():
+        truth = prepared.label_index(target)
+        known = truth >= 0
+        easy &= ~known | (found[np.arange(len(truth)), truth] >= least)
+        labelled |= known
+    return easy & labelled
 
 
 def share_of(posts: Posts, share: float) -> Posts:

@@ -266,3 +266,37 @@ def test_rows_of_a_lesson_count_by_their_share_of_a_batch(monkeypatch: pytest.Mo
     assert found.item() == pytest.approx((own / 2 * 0.8 + 3 * lesson * 0.2).item(), rel=1e-5)
     plain = finetuning._loss(encoder, heads, inputs, rows)
     assert plain.item() == pytest.approx(((own + lesson) / 3).item(), rel=1e-5)
+
+
+def test_a_row_that_weighs_twice_counts_as_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    pooled = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(finetuning, "pooled", lambda encoder, inputs, rows, *a: pooled[rows])
+    heads = torch.nn.ModuleList(torch.nn.Linear(4, 3) for _ in range(2))
+    truth = torch.tensor([[1, IGNORED], [2, IGNORED], [0, IGNORED], [IGNORED, 1]])
+    inputs = Inputs([], None, 0, truth)
+    encoder = type("Encoder", (), {"device": torch.device("cpu")})()
+    params = FinetunedParams(label_smoothing=0.1)
+    weights = torch.tensor([1.0, 2.0, 1.0, 1.0])
+    rows, twice = np.arange(4), np.array([0, 1, 1, 2, 3])
+    found = finetuning._loss(encoder, heads, inputs, rows, params, [1], weights=weights)
+    expected = finetuning._loss(encoder, heads, inputs, twice, params, [1])
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_an_easy_text_is_learned_in_every_other_epoch(
+    tickets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, labels = tickets.texts[:48], {t: c[:48] for t, c in tickets.labels.items()}
+    params = SMALL.model_copy(update={"epochs": 2, "batch_size": 4})
+    learned: list[int] = []
+    real = finetuning._loss
+
+    def counted(encoder, heads, inputs, rows, params=None, *others, **named):
+        if params is not None:
+            learned.extend(rows.tolist())
+        return real(encoder, heads, inputs, rows, params, *others, **named)
+
+    monkeypatch.setattr(finetuning, "_loss", counted)
+    easy = np.arange(48) < 20
+    FinetunedMember(params).fit(texts, labels, easy=easy)
+    np.testing.assert_array_equal(np.bincount(learned), np.where(easy, 1, 2))

@@ -9,7 +9,7 @@ import pytest
 
 from data.prepared import Prepared
 from models.finetuned import FinetunedMember
-from models.finetuned_params import FinetunedParams
+from models.finetuned_params import FinalParams, FinetunedParams
 from pipelines import finetuned_fits
 from pipelines.cross_fitting import labels_of
 from pipelines.finetuned_fits import (
@@ -20,7 +20,7 @@ from pipelines.finetuned_fits import (
     fit_finals_beside,
     fit_fold,
 )
-from pipelines.train_finetuned import train_finetuned
+from pipelines.train_finetuned import easy_tickets, train_finetuned
 from tests.pipelines.test_train import make_prepared
 
 PARAMS = FinetunedParams(max_tokens=16, epochs=1, layers=1, frozen_layers=0)
@@ -133,3 +133,42 @@ def test_folds_with_frozen_layers_are_fitted_beside_each_other_too(
     found = fit_beside(Task(prepared, frozen, 1, tmp_path), 2)
     assert found is not None
     assert [len(members.models) for members in found[0]] == [1, 1]
+
+
+def test_tickets_that_the_folds_are_sure_of_are_easy_in_the_final_fits_alone(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.train_finetuned.CHECKPOINTS", tmp_path)
+    real, asked = Fits.fit, []
+
+    def noted(self, rows, name, params, start=(), draw=0, easy=None):
+        asked.append((name, easy))
+        return real(self, rows, name, params, start, draw, easy)
+
+    monkeypatch.setattr(Fits, "fit", noted)
+    finals = (FinalParams(start="folds", easy=0.125), FinalParams(start="encoder"))
+    params = PARAMS.model_copy(update={"final": finals})
+    _, answers = train_finetuned(prepared, 2, params, seed=1)
+    told = dict(asked)
+    assert told["fold-0"] is told["fold-1"] is told["final-1"] is None
+    train = prepared.rows("train")
+    easy = told["final-0"][train]
+    np.testing.assert_array_equal(easy, easy_tickets(prepared, answers, 0.125)[train])
+    assert 0 < easy.sum() < len(train)
+
+
+def test_a_ticket_is_easy_where_all_its_labels_are_clear(prepared: Prepared) -> None:
+    names, rows = prepared.targets, np.arange(len(prepared.frame))
+    answers = {t: np.full((len(rows), len(n)), 0.01, np.float32) for t, n in names.items()}
+    truth = {target: prepared.label_index(target) for target in names}
+    assert not easy_tickets(prepared, answers, 0.9).any()
+    for target, found in answers.items():
+        known = truth[target] >= 0
+        found[rows[known], truth[target][known]] = 0.95
+    labelled = np.any([one >= 0 for one in truth.values()], axis=0)
+    np.testing.assert_array_equal(easy_tickets(prepared, answers, 0.9), labelled)
+    first = int(np.flatnonzero(labelled)[0])
+    target = next(t for t in names if truth[t][first] >= 0)
+    for unclear in (np.nan, 0.5):
+        answers[target][first, truth[target][first]] = unclear
+        assert not easy_tickets(prepared, answers, 0.9)[first]
