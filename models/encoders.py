@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import WeightsError
+from models.precision import reduced_precision
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -30,9 +31,6 @@ logger = logging.getLogger(__name__)
 
 ENCODED_TOGETHER = 64
 """Texts of a batch."""
-
-_exact: ContextVar[bool] = ContextVar("exact", default=False)
-"""Whether `full_precision` is asked for."""
 
 
 @dataclass(frozen=True)
@@ -277,35 +275,6 @@ def encode_texts(
             finally:
                 torch.set_num_threads(threads)
     return vectors
-
-
-def has_bfloat16(device: str) -> bool:
-    """Whether the processor multiplies bfloat16 matrices natively (AMX, AVX512-BF16 or a GPU)."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-@contextmanager
-def reduced_precision(device: str) -> Iterator[None]:
-    """Matrix products in bfloat16 where the processor has it; otherwise nothing changes."""
-    import torch
-
-    enabled = not _exact.get() and has_bfloat16(device)
-    with torch.autocast(device, torch.bfloat16, enabled=enabled):
-        yield
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Let `reduced_precision` change nothing in this thread, whatever the processor has."""
-    before = _exact.set(True)
-    try:
-        yield
-    finally:
-        _exact.reset(before)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import torch
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
-from models.encoders import full_precision
 from models.mapped_tensors import tensor_places
+from models.precision import full_precision
 from models.runtime_file import table_file
 from models.tagger import EntityTagger
 from models.tagger_features import CHARACTERS, FLAGS, PARTS

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from models.base import Labels, Progress
 from models.batching import batches_by_length, encode_labels, pad_states, pad_tokens, tokenise
-from models.encoders import reduced_precision
 from models.frozen_states import FrozenStates, pass_layers
+from models.precision import reduced_precision
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -7,7 +7,7 @@ import torch
 
 from models.base import Progress
 from models.batching import pad_tokens
-from models.encoders import reduced_precision
+from models.precision import reduced_precision
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

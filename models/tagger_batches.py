@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from models.batching import pad_tokens
-from models.encoders import reduced_precision
 from models.frozen_states import pass_layers
+from models.precision import reduced_precision
 from models.tagger_features import Lexicon
 from models.tagger_inputs import length_of, word_inputs
 from models.tagger_network import Batch

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.encoders import reduced_precision
 from models.frozen_states import pass_layers
+from models.precision import reduced_precision
 from models.tagger_crf import Chain
 from models.tagger_features import ALPHABET, FLAGS, HASH_ROWS, PARTS
 

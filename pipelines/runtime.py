@@ -20,8 +20,8 @@ from evaluation.parity import ask, compare
 from models.assistant import Facts, TicketAssistant
 from models.content import READERS, sha256_of
 from models.embedding import EmbeddingMember
-from models.encoders import full_precision, has_bfloat16
 from models.finetuned import FinetunedMember
+from models.precision import full_precision, has_bfloat16
 from models.readers import LOWER
 from models.runtime import RUNTIMES, Runtime, one_by_one
 from models.runtime_file import (

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.encoders import full_precision
 from models.finetuned import FinetunedMember
 from models.finetuned_params import FinetunedParams
 from models.finetuning_processes import is_first
+from models.precision import full_precision
 
 PARAMS = FinetunedParams(
     max_tokens=24,

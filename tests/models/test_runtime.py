@@ -9,8 +9,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from data.errors import BundleError
-from models.encoders import TorchEncoder, find_encoder, full_precision, open_encoder
+from models.encoders import TorchEncoder, find_encoder, open_encoder
 from models.export import TABLE, export_encoder, write_graph
+from models.precision import full_precision
 from models.quantise import quantise
 from models.runtime import RUNTIMES, Runtime, SessionEncoder, read_tokenizer
 from models.runtime_file import table_file

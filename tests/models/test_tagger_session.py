@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from data.errors import BundleError, NotFittedError
-from models.encoders import find_encoder, full_precision
+from models.encoders import find_encoder
 from models.export import export_tagger, write_graph
+from models.precision import full_precision
 from models.quantise import quantise
 from models.runtime import RUNTIMES, Session
 from models.runtime_sessions import open_session
