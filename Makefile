@@ -58,7 +58,7 @@ endef
 quick: install  ## the same in minutes, for trying things out: small figures, honest certificate
 	$(run_profile)
 
-best: install  ## three final fits averaged, two of them training all layers: about an hour
+best: install  ## two final fits averaged, one of them training all layers: about an hour
 	$(run_profile)
 
 peer-split: install  ## the shipped params on the published test split of the second peer
